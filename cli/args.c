@@ -1,0 +1,283 @@
+/* The command line, taken apart: options by getopt_long from options.def, operands by what they
+ * look like. Options and operands may stand in any order. */
+#include "cli.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IN(command) (1u << CMD_##command)
+
+typedef enum {
+#define OPTION(id, letter, name, value, commands, help) OPT_##id,
+#define LATER(id, name, value, commands)                OPT_##id,
+#include "options.def"
+#undef OPTION
+#undef LATER
+    OPT_COUNT
+} OptionId;
+
+typedef struct {
+    const char *name, *value, *help; /* help NULL: not supported yet */
+    char letter;
+    unsigned commands;
+} OptionRow;
+
+static const OptionRow options[] = {
+#define OPTION(id, letter, name, value, commands, help) {name, value, help, letter, commands},
+#define LATER(id, name, value, commands)                {name, value, NULL, 0, commands},
+#include "options.def"
+#undef OPTION
+#undef LATER
+};
+
+static const char *const commands[] = {
+#define COMMAND(id, name, operands, summary) #name,
+#define LATER(name, summary)
+#include "commands.def"
+#undef COMMAND
+#undef LATER
+};
+
+/* getopt_long's answers for options: beyond any character. */
+enum { FIRST_ANSWER = 256 };
+
+/* ---- operands ---- */
+
+bool args_is_assignment(const char *arg, size_t *name_length) {
+    size_t n = 0;
+    for (;; n++) {
+        const unsigned char c = (unsigned char)arg[n];
+        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c > 127;
+        if (!letter && !(n && c >= '0' && c <= '9')) break;
+    }
+    *name_length = n;
+    return n && arg[n] == '=' && arg[n + 1] != '=';
+}
+
+static bool ends_in(const char *s, const char *end) {
+    const size_t n = strlen(s), m = strlen(end);
+    return n >= m && !strcmp(s + n - m, end);
+}
+
+/* Adds `name=value` of `text`, whose '=' is overwritten. The rooms were made for argc entries. */
+static Exit add_assignment(Assignments *list, char *text, size_t name_length, const char *what) {
+    const char *value = text + name_length + 1;
+    text[name_length] = '\0';
+    if (!*value) {
+        say_error("nothing follows '%s='", text);
+        return EXIT_USAGE;
+    }
+    for (size_t i = 0; i < list->count; i++)
+        if (names_equal(list->items[i].name, text)) {
+            say_error("%s '%s' is given twice", what, text);
+            return EXIT_USAGE;
+        }
+    list->items[list->count++] = (Assignment){text, value};
+    return EXIT_DONE;
+}
+
+static Exit add_operand(Args *a, char *operand) {
+    size_t n;
+    if (!strcmp(operand, "-") || ends_in(operand, ".act")) {
+        a->files[a->file_count++] = operand;
+        return EXIT_DONE;
+    }
+    if (args_is_assignment(operand, &n)) return add_assignment(&a->arrays, operand, n, "array");
+    if (!*operand) {
+        say_error("an operand is empty");
+        return EXIT_USAGE;
+    }
+    if (a->function) {
+        say_error("more than one NAME: '%s' and '%s'", a->function, operand);
+        return EXIT_USAGE;
+    }
+    a->function = operand;
+    return EXIT_DONE;
+}
+
+/* ---- options ---- */
+
+static Exit add_output(Args *a, char *text) {
+    size_t n;
+    if (args_is_assignment(text, &n)) return add_assignment(&a->outputs, text, n, "output");
+    if (!*text) {
+        say_error("-o needs a file");
+        return EXIT_USAGE;
+    }
+    a->outputs.items[a->outputs.count++] = (Assignment){"", text};
+    return EXIT_DONE;
+}
+
+static Exit add_setting(Args *a, char *text) {
+    size_t n;
+    if (args_is_assignment(text, &n)) return add_assignment(&a->settings, text, n, "param");
+    say_error("--set takes PARAM=VALUE, such as alpha=0.5, not '%s'", text);
+    return EXIT_USAGE;
+}
+
+static Exit set_dtype(Args *a, const char *text) {
+    if (!strcmp(text, "f32"))
+        a->dtype = ACTC_F32;
+    else if (!strcmp(text, "f64"))
+        a->dtype = ACTC_F64;
+    else {
+        const bool later = !strcmp(text, "bf16") || !strcmp(text, "f16");
+        say_error(later ? "--dtype %s is not supported yet; f32 and f64 are"
+                        : "there is no type '%s'; f32 and f64 are there",
+                  text);
+        return EXIT_USAGE;
+    }
+    a->has_dtype = true;
+    return EXIT_DONE;
+}
+
+static Exit once(const char **place, const char *value, OptionId id) {
+    if (*place) {
+        say_error("--%s is given twice", options[id].name);
+        return EXIT_USAGE;
+    }
+    *place = value;
+    return EXIT_DONE;
+}
+
+static Exit add_option(Args *a, OptionId id, char *value) {
+    switch (id) {
+    case OPT_TEXT:
+        return once(&a->text, value, id);
+    case OPT_OUTPUT:
+        return add_output(a, value);
+    case OPT_BACKWARD:
+        a->backward = true;
+        return EXIT_DONE;
+    case OPT_FUSED:
+        a->fused = true;
+        return EXIT_DONE;
+    case OPT_SET:
+        return add_setting(a, value);
+    case OPT_DTYPE:
+        return set_dtype(a, value);
+    case OPT_STAGE:
+        return once(&a->stage, value, id);
+    case OPT_HELP:
+        a->help = true;
+        return EXIT_DONE;
+    case OPT_AXIS:
+    case OPT_SEED:
+    case OPT_OFFSET:
+    case OPT_THREADS:
+    case OPT_MATH:
+    case OPT_TRACE:
+        say_error("--%s is not supported yet", options[id].name);
+        return EXIT_USAGE;
+    case OPT_COUNT:
+        break;
+    }
+    return EXIT_BUG;
+}
+
+/* Explains an argument that is no option of this command. */
+static Exit refuse_option(CommandId command, const char *arg, int letter) {
+    if (letter > 0 && letter < FIRST_ANSWER) {
+        say_error("'%s' has no option '-%c'; an expression that begins with '-' stands behind '--'",
+                  commands[command], letter);
+        return EXIT_USAGE;
+    }
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
+    const char *near = NULL;
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const bool ours = options[i].commands >> command & 1;
+        if (!ours && !strcmp(options[i].name, name)) {
+            say_error("'%s' has no option '--%s'; other commands do", commands[command], name);
+            return EXIT_USAGE;
+        }
+        if (ours) near = say_nearer(name, options[i].name, near);
+    }
+    if (near)
+        say_error("unknown option '--%s'; did you mean '--%s'?", name, near);
+    else
+        say_error("unknown option '--%s'; see 'actc %s --help'", name, commands[command]);
+    return EXIT_USAGE;
+}
+
+/* One step of getopt_long: an option, an operand (answer 1), or a mistake. */
+static Exit take(CommandId command, Args *a, int answer, char **argv) {
+    if (answer == 1) return add_operand(a, optarg);
+    if (answer >= FIRST_ANSWER) return add_option(a, (OptionId)(answer - FIRST_ANSWER), optarg);
+    if (answer == ':') {
+        say_error("'%s' needs a value", argv[optind - 1]);
+        return EXIT_USAGE;
+    }
+    if (answer == '?' && optopt >= FIRST_ANSWER) {
+        say_error("'--%s' takes no value", options[optopt - FIRST_ANSWER].name);
+        return EXIT_USAGE;
+    }
+    if (answer == '?') return refuse_option(command, argv[optind - 1], optopt);
+    for (size_t i = 0; i < OPT_COUNT; i++)
+        if (options[i].letter == answer) return add_option(a, (OptionId)i, optarg);
+    return EXIT_BUG;
+}
+
+static bool make_room(Args *a, size_t argc) {
+    Assignment *pairs = calloc(3 * argc * sizeof *pairs + argc * sizeof *a->files, 1);
+    if (!pairs) {
+        say_error("out of memory");
+        return false;
+    }
+    a->memory = pairs;
+    a->arrays.items = pairs;
+    a->outputs.items = pairs + argc;
+    a->settings.items = pairs + 2 * argc;
+    a->files = (const char **)(pairs + 3 * argc);
+    return true;
+}
+
+Exit args_read(CommandId command, int argc, char **argv, Args *out) {
+    struct option longs[OPT_COUNT + 1];
+    char shorts[2 * OPT_COUNT + 3] = "-:"; /* operands in order; a missing value is told apart */
+    size_t nlong = 0, nshort = 2;
+    *out = (Args){0};
+    for (int i = 0; i < OPT_COUNT; i++) {
+        if (!(options[i].commands >> command & 1)) continue;
+        longs[nlong++] =
+            (struct option){options[i].name, options[i].value ? required_argument : no_argument,
+                            NULL, FIRST_ANSWER + i};
+        if (!options[i].letter) continue;
+        shorts[nshort++] = options[i].letter;
+        if (options[i].value) shorts[nshort++] = ':';
+    }
+    longs[nlong] = (struct option){0};
+    shorts[nshort] = '\0';
+    if (!make_room(out, (size_t)argc)) return EXIT_MACHINE;
+
+    Exit ex = EXIT_DONE;
+    int answer;
+    opterr = 0;
+    while (ex == EXIT_DONE && (answer = getopt_long(argc, argv, shorts, longs, NULL)) != -1)
+        ex = take(command, out, answer, argv);
+    while (ex == EXIT_DONE && optind < argc) ex = add_operand(out, argv[optind++]);
+    if (ex != EXIT_DONE) args_free(out);
+    return ex;
+}
+
+void args_free(Args *args) {
+    free(args->memory);
+    *args = (Args){0};
+}
+
+void args_print_options(CommandId command) {
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const OptionRow *o = &options[i];
+        if (!(o->commands >> command & 1) || !o->help) continue;
+        char left[64];
+        const int n = snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : " ",
+                               o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name,
+                               o->value ? "=" : "", o->value ? o->value : "");
+        if (n > 30)
+            printf("  %s\n%34s%s\n", left, "", o->help);
+        else
+            printf("  %-30s  %s\n", left, o->help);
+    }
+}

@@ -1,0 +1,118 @@
+/* The command line: what is said to it (args.c, names.c), what it says (say.c), what it reads and
+ * writes (io.c, npy.c), and one file for each command. It knows of actc only what include/actc.h
+ * tells. */
+#ifndef ACTC_CLI_H
+#define ACTC_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "actc.h"
+
+#if defined(__GNUC__)
+#define CLI_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
+#else
+#define CLI_PRINTF(fmt, first)
+#endif
+
+/* How the process ends. */
+typedef enum {
+    EXIT_DONE = 0,
+    EXIT_INPUT = 1,   /* the input is wrong, or a check failed */
+    EXIT_USAGE = 2,   /* the command line is wrong */
+    EXIT_MACHINE = 3, /* file, memory, disk */
+    EXIT_BUG = 70
+} Exit;
+
+#define STAGE_NAMES "ast, graph, stable, grad, expanded, plan, llvm, asm"
+
+typedef enum {
+#define COMMAND(id, name, operands, summary) CMD_##id,
+#define LATER(name, summary)
+#include "commands.def"
+#undef COMMAND
+#undef LATER
+    CMD_COUNT
+} CommandId;
+
+/* ---- args.c ---- */
+
+/* `name=value`, the pair that the library takes for a param; an empty name is one that was left out
+ * (-o FILE). */
+typedef actc_setting Assignment;
+
+typedef struct {
+    Assignment *items;
+    size_t count;
+} Assignments;
+
+typedef struct {
+    const char **files; /* operands that end in .act, and "-" */
+    size_t file_count;
+    const char *text;     /* -e */
+    const char *function; /* NAME, or NULL */
+    Assignments arrays;   /* x=x.npy */
+    Assignments outputs;  /* -o */
+    Assignments settings; /* --set */
+    const char *stage;    /* --stage, or NULL */
+    bool has_dtype;
+    actc_dtype dtype;
+    bool backward, fused;
+    bool help; /* --help was among the options; the rest is unchecked then */
+    void *memory;
+} Args;
+
+/* argv[0] is the command's name. A mistake is reported, and EXIT_USAGE the answer. */
+Exit args_read(CommandId command, int argc, char **argv, Args *out);
+void args_free(Args *args);
+/* Whether `arg` is `name=…`, and how long the name is: a letter, _ or any byte beyond ASCII, then
+ * digits too; what follows is no second `=`, since `x==2` is an expression. */
+bool args_is_assignment(const char *arg, size_t *name_length);
+/* The options of a command for its --help, one a line. */
+void args_print_options(CommandId command);
+
+/* ---- names.c ---- */
+
+/* Whether two names are the same in the language: a Greek letter is its ASCII name. */
+bool names_equal(const char *a, const char *b);
+
+/* ---- say.c ---- */
+
+/* `actc: error: …` on stderr. */
+void say_error(const char *fmt, ...) CLI_PRINTF(1, 2);
+/* Prints what a call of the library had to say, releases it, and gives the process's exit status;
+ * `what` stands in the message where a failure came without diagnostics. */
+Exit say_status(actc_status status, actc_diagnostics *diagnostics, const char *what);
+/* The candidate nearest to `name` if it is near enough to be a slip of the pen, else `best`; call
+ * with best = NULL for the first candidate and the last answer for each next one. */
+const char *say_nearer(const char *name, const char *candidate, const char *best);
+
+/* ---- source.c ---- */
+
+/* The definitions and the function that the arguments name. */
+typedef struct {
+    actc_context *context;
+    actc_module *module;
+    const char *function;
+} Program;
+
+/* Parses FILE, standard input, -e TEXT, or nothing (the standard library alone), and finds NAME
+ * where it was left out. */
+Exit program_open(const Args *args, Program *out);
+void program_close(Program *p);
+/* Reads and checks one FILE ("-": standard input), or `text` where `file` is NULL. */
+Exit source_parse(actc_context *context, const char *file, const char *text, actc_module **out);
+
+/* ---- cmd_*.c ---- */
+
+#define COMMAND(id, name, operands, summary) Exit cmd_##name(const Args *args);
+#define LATER(name, summary)
+#include "commands.def"
+#undef COMMAND
+#undef LATER
+
+/* ---- cmd_help.c ---- */
+
+void help_command(CommandId command);
+
+#endif

@@ -1,0 +1,383 @@
+/* actc run [FILE] NAME x=x.npy … -o y=y.npy …: arrays in, arrays out.
+ *
+ * Everything that can be wrong is found before anything large happens: the headers of the arrays
+ * are read first, then the function is compiled, names and shapes are compared, and only then
+ * elements are read. Results are written when all of them are there, so an output may be an input's
+ * file. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "npy.h"
+
+/* One array that the kernel takes. */
+typedef struct {
+    actc_argument arg;
+    const char *path; /* NULL: an output that nobody asked for */
+    NpyFile *file;    /* inputs */
+    NpyHeader header;
+    void *data;
+    int64_t strides[NPY_MAX_DIMENSIONS];
+    actc_tensor tensor;
+} Slot;
+
+typedef struct {
+    const Args *args;
+    NpyFile *files; /* one for each of args->arrays */
+    actc_dtype dtype;
+    Program program;
+    actc_kernel *kernel;
+    Slot *slots;
+    const actc_tensor **tensors;
+    OutFile *outs; /* one for each slot */
+    size_t count;
+} Run;
+
+static Exit file_error(const char *path, const IoError *e, const char *standard) {
+    fprintf(stderr, "%s: error: %s\n", !strcmp(path, "-") ? standard : path, e->text);
+    return e->machine ? EXIT_MACHINE : EXIT_INPUT;
+}
+
+static Exit no_memory(void) {
+    say_error("out of memory");
+    return EXIT_MACHINE;
+}
+
+/* ---- before anything is read ---- */
+
+static Exit check_arguments(const Args *args) {
+    size_t from_stdin = args->file_count && !strcmp(args->files[0], "-"), to_stdout = 0;
+    if (!args->outputs.count) {
+        say_error("no output is asked for; add -o FILE.npy or -o NAME=FILE.npy");
+        return EXIT_USAGE;
+    }
+    for (size_t i = 0; i < args->arrays.count; i++)
+        from_stdin += !strcmp(args->arrays.items[i].value, "-");
+    for (size_t i = 0; i < args->outputs.count; i++) {
+        const char *path = args->outputs.items[i].value;
+        to_stdout += !strcmp(path, "-");
+        for (size_t j = 0; j < i; j++)
+            if (!strcmp(path, args->outputs.items[j].value) && !out_is_straight(path)) {
+                say_error("two outputs go to '%s'", path);
+                return EXIT_USAGE;
+            }
+    }
+    if (from_stdin > 1 || to_stdout > 1) {
+        say_error("'-' stands for standard %s more than once", from_stdin > 1 ? "input" : "output");
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
+/* ---- headers, and the type to compute in ---- */
+
+static Exit open_arrays(Run *r) {
+    const Assignments *arrays = &r->args->arrays;
+    if (!(r->files = calloc(arrays->count + 1, sizeof *r->files))) return no_memory();
+    for (size_t i = 0; i < arrays->count; i++) r->files[i].fd = -1;
+    for (size_t i = 0; i < arrays->count; i++) {
+        IoError e;
+        if (!npy_open(&r->files[i], arrays->items[i].value, &e))
+            return file_error(arrays->items[i].value, &e, "<stdin>");
+    }
+    return EXIT_DONE;
+}
+
+static Exit choose_dtype(Run *r) {
+    const Assignments *arrays = &r->args->arrays;
+    r->dtype = r->args->has_dtype || !arrays->count ? r->args->dtype : r->files[0].header.dtype;
+    for (size_t i = 0; i < arrays->count && !r->args->has_dtype; i++)
+        if (r->files[i].header.dtype != r->dtype) {
+            say_error("'%s' is %s but '%s' is %s; --dtype=f32 or --dtype=f64 converts",
+                      arrays->items[0].name, npy_dtype_name(r->dtype), arrays->items[i].name,
+                      npy_dtype_name(r->files[i].header.dtype));
+            return EXIT_INPUT;
+        }
+    return EXIT_DONE;
+}
+
+static Exit compile(Run *r) {
+    const actc_kernel_options options = {
+        .size = sizeof options,
+        .kind = r->args->backward ? ACTC_BACKWARD : ACTC_FORWARD,
+        .dtype = r->dtype,
+        .settings = r->args->settings.items,
+        .setting_count = r->args->settings.count,
+    };
+    actc_diagnostics *diagnostics = NULL;
+    const actc_status status = actc_kernel_compile(r->program.module, r->program.function, &options,
+                                                   &r->kernel, &diagnostics);
+    const Exit ex = say_status(status, diagnostics, r->program.function);
+    if (status == ACTC_E_UNSUPPORTED && r->dtype == ACTC_F64)
+        fputs("--dtype=f32 converts the arrays.\n", stderr);
+    return ex;
+}
+
+/* ---- which array is which ---- */
+
+static bool is_output(const Slot *s) { return s->arg.role == ACTC_OUTPUT; }
+
+/* "x, dy": the names that the kernel takes, or gives. */
+static void list_names(const Run *r, bool outputs, char *out, size_t size) {
+    size_t n = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < r->count && n < size; i++)
+        if (is_output(&r->slots[i]) == outputs)
+            n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", r->slots[i].arg.name);
+}
+
+static Slot *find_slot(Run *r, const char *name, bool output) {
+    for (size_t i = 0; i < r->count; i++)
+        if (is_output(&r->slots[i]) == output && names_equal(r->slots[i].arg.name, name))
+            return &r->slots[i];
+    return NULL;
+}
+
+static Exit unknown_name(const Run *r, const char *name, bool output) {
+    char names[1000];
+    list_names(r, output, names, sizeof names);
+    const char *hint = "";
+    if (!r->args->backward && name[0] == 'd' && name[1]) hint = "; gradients need --backward";
+    say_error("'%s' %s %s; there is no '%s'%s", r->program.function, output ? "gives" : "takes",
+              names, name, hint);
+    return EXIT_USAGE;
+}
+
+static Exit match_inputs(Run *r) {
+    const Assignments *arrays = &r->args->arrays;
+    for (size_t i = 0; i < arrays->count; i++) {
+        Slot *s = find_slot(r, arrays->items[i].name, false);
+        if (!s) return unknown_name(r, arrays->items[i].name, false);
+        s->path = arrays->items[i].value;
+        s->file = &r->files[i];
+        s->header = r->files[i].header;
+    }
+    for (size_t i = 0; i < r->count; i++) {
+        const Slot *s = &r->slots[i];
+        if (is_output(s) || s->path) continue;
+        char names[1000];
+        list_names(r, false, names, sizeof names);
+        say_error("'%s' takes %s; '%s' is missing: add %s=FILE.npy", r->program.function, names,
+                  s->arg.name, s->arg.name);
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
+static Exit match_outputs(Run *r) {
+    const Assignments *outputs = &r->args->outputs;
+    size_t given = 0;
+    Slot *only = NULL;
+    for (size_t i = 0; i < r->count; i++)
+        if (is_output(&r->slots[i])) only = &r->slots[i], given++;
+    for (size_t i = 0; i < outputs->count; i++) {
+        const char *name = outputs->items[i].name;
+        Slot *s = *name ? find_slot(r, name, true) : given == 1 ? only : NULL;
+        if (!s && *name) return unknown_name(r, name, true);
+        if (!s) {
+            char names[1000];
+            list_names(r, true, names, sizeof names);
+            say_error("'%s' gives %s; say which one: -o %s=%s", r->program.function, names,
+                      only ? only->arg.name : "NAME", outputs->items[i].value);
+            return EXIT_USAGE;
+        }
+        if (s->path) {
+            say_error("output '%s' is given twice", s->arg.name);
+            return EXIT_USAGE;
+        }
+        s->path = outputs->items[i].value;
+    }
+    return EXIT_DONE;
+}
+
+static Exit match_names(Run *r) {
+    r->count = actc_kernel_argument_count(r->kernel);
+    r->slots = calloc(r->count + 1, sizeof *r->slots);
+    r->tensors = calloc(r->count + 1, sizeof *r->tensors);
+    r->outs = calloc(r->count + 1, sizeof *r->outs);
+    if (!r->slots || !r->tensors || !r->outs) return no_memory();
+    for (size_t i = 0; i < r->count; i++) {
+        const actc_status status = actc_kernel_argument(r->kernel, i, &r->slots[i].arg);
+        if (status != ACTC_OK) return say_status(status, NULL, "cannot ask for the arguments");
+        r->outs[i].fd = -1;
+    }
+    const Exit ex = match_inputs(r);
+    return ex == EXIT_DONE ? match_outputs(r) : ex;
+}
+
+/* ---- shapes ---- */
+
+static Exit shape_error(const char *what, const Slot *a, const char *b_name, const NpyHeader *b) {
+    char first[400], second[400];
+    npy_shape_text(&a->header, first, sizeof first);
+    npy_shape_text(b, second, sizeof second);
+    say_error("'%s' %s and '%s' %s %s", a->arg.name, first, b_name, second, what);
+    return EXIT_INPUT;
+}
+
+/* Widens `to` by one more shape: aligned at the right, sizes are equal or one of them is 1. */
+static bool broadcast(NpyHeader *to, const NpyHeader *shape) {
+    NpyHeader wide = *to;
+    wide.ndim = to->ndim > shape->ndim ? to->ndim : shape->ndim;
+    for (int i = 1; i <= wide.ndim; i++) {
+        const int64_t a = i <= to->ndim ? to->shape[to->ndim - i] : 1;
+        const int64_t b = i <= shape->ndim ? shape->shape[shape->ndim - i] : 1;
+        if (a != b && a != 1 && b != 1) return false;
+        wide.shape[wide.ndim - i] = a == 1 ? b : a;
+    }
+    *to = wide;
+    return true;
+}
+
+static bool same_shape(const NpyHeader *a, const NpyHeader *b) {
+    return a->ndim == b->ndim && !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof a->shape[0]);
+}
+
+/* The shape of what the function gives: that of all its inputs together, in the layout of the
+ * first. */
+static Exit result_shape(const Run *r, NpyHeader *out) {
+    const Slot *first = NULL;
+    *out = (NpyHeader){.dtype = r->dtype};
+    for (size_t i = 0; i < r->count; i++) {
+        const Slot *s = &r->slots[i];
+        if (s->arg.role != ACTC_INPUT) continue;
+        if (!broadcast(out, &s->header))
+            return shape_error("do not broadcast", s, first->arg.name, out);
+        if (!first) out->fortran = s->header.fortran, first = s;
+    }
+    if (npy_count(out)) return EXIT_DONE;
+    say_error("the result is too large for memory");
+    return EXIT_INPUT;
+}
+
+/* Outputs get their shapes: results the common one, gradients those of the inputs and learnables,
+ * in that order. */
+static Exit shape_outputs(Run *r) {
+    NpyHeader result;
+    const Exit ex = result_shape(r, &result);
+    if (ex != EXIT_DONE) return ex;
+    size_t source = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        Slot *s = &r->slots[i];
+        if (s->arg.role == ACTC_COTANGENT && !same_shape(&s->header, &result))
+            return shape_error("differ in shape", s, s->arg.name + 1, &result);
+        if (!is_output(s)) continue;
+        s->header = result;
+        if (!r->args->backward) continue;
+        while (source < r->count && r->slots[source].arg.role != ACTC_INPUT &&
+               r->slots[source].arg.role != ACTC_LEARNABLE)
+            source++;
+        if (source == r->count) {
+            say_error("a bug in actc: '%s' is the gradient of nothing", s->arg.name);
+            return EXIT_BUG;
+        }
+        s->header = r->slots[source++].header;
+        s->header.dtype = r->dtype;
+        if (!npy_count(&s->header)) return no_memory();
+    }
+    return EXIT_DONE;
+}
+
+/* ---- elements ---- */
+
+static Exit load(Run *r) {
+    for (size_t i = 0; i < r->count; i++) {
+        Slot *s = &r->slots[i];
+        IoError e;
+        if (!is_output(s) && !npy_load(s->file, r->dtype, &s->data, &e))
+            return file_error(s->path, &e, "<stdin>");
+        if (is_output(s) && !(s->data = npy_alloc(s->header.count, r->dtype))) {
+            say_error("out of memory for '%s' of %zu elements", s->arg.name, s->header.count);
+            return EXIT_MACHINE;
+        }
+    }
+    return EXIT_DONE;
+}
+
+static void make_tensor(Slot *s, actc_dtype dtype) {
+    const int n = s->header.ndim;
+    int64_t stride = 1;
+    for (int i = 0; i < n && s->header.fortran; i++) {
+        s->strides[i] = stride;
+        stride *= s->header.shape[i];
+    }
+    s->tensor = (actc_tensor){
+        .data = s->data,
+        .device = {1, 0},
+        .ndim = n,
+        .dtype = {2, (uint8_t)(8 * npy_dtype_size(dtype)), 1},
+        .shape = s->header.shape,
+        .strides = s->header.fortran ? s->strides : NULL,
+    };
+}
+
+static Exit compute(Run *r) {
+    for (size_t i = 0; i < r->count; i++) {
+        make_tensor(&r->slots[i], r->dtype);
+        r->tensors[i] = &r->slots[i].tensor;
+    }
+    actc_diagnostics *diagnostics = NULL;
+    const actc_status status = actc_kernel_run(r->kernel, r->tensors, r->count, &diagnostics);
+    return say_status(status, diagnostics, r->program.function);
+}
+
+/* ---- results ---- */
+
+static Exit write_one(const Run *r, size_t i) {
+    const Slot *s = &r->slots[i];
+    IoError e;
+    const bool ok = out_open(&r->outs[i], s->path, &e) &&
+                    npy_write(&r->outs[i], &s->header, s->data, &e) && out_close(&r->outs[i], &e);
+    return ok ? EXIT_DONE : file_error(s->path, &e, "<stdout>");
+}
+
+/* Files under their temporary names first, then devices and pipes, then the renaming: a failure on
+ * the way leaves nothing behind. */
+static Exit write_outputs(Run *r) {
+    for (int straight = 0; straight < 2; straight++)
+        for (size_t i = 0; i < r->count; i++) {
+            const Slot *s = &r->slots[i];
+            if (!is_output(s) || !s->path || out_is_straight(s->path) != (straight == 1)) continue;
+            const Exit ex = write_one(r, i);
+            if (ex != EXIT_DONE) return ex;
+        }
+    const char *written = NULL;
+    for (size_t i = 0; i < r->count; i++) {
+        const Slot *s = &r->slots[i];
+        IoError e;
+        if (!is_output(s) || !s->path) continue;
+        if (!out_commit(&r->outs[i], &e)) {
+            const Exit ex = file_error(s->path, &e, "<stdout>");
+            if (written) say_error("'%s' and what stands before it is written already", written);
+            return ex;
+        }
+        written = s->path;
+    }
+    return EXIT_DONE;
+}
+
+static void end_run(Run *r) {
+    for (size_t i = 0; r->files && i < r->args->arrays.count; i++) npy_close(&r->files[i]);
+    for (size_t i = 0; r->slots && i < r->count; i++) free(r->slots[i].data);
+    for (size_t i = 0; r->outs && i < r->count; i++) out_end(&r->outs[i]);
+    free(r->files);
+    free(r->slots);
+    free(r->tensors);
+    free(r->outs);
+    actc_kernel_release(r->kernel);
+    program_close(&r->program);
+}
+
+Exit cmd_run(const Args *args) {
+    static Exit (*const steps[])(Run *) = {open_arrays,   choose_dtype, compile, match_names,
+                                           shape_outputs, load,         compute, write_outputs};
+    Run run = {.args = args};
+    Exit ex = check_arguments(args);
+    if (ex == EXIT_DONE) ex = program_open(args, &run.program);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && ex == EXIT_DONE; i++)
+        ex = steps[i](&run);
+    end_run(&run);
+    return ex;
+}

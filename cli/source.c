@@ -1,0 +1,73 @@
+/* From the command line's FILE, TEXT and NAME to a module and the name of a function in it. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io.h"
+
+/* The language's own limit; the library checks it as well, but a device has no end. */
+static const size_t max_source = (size_t)16 << 20;
+
+Exit source_parse(actc_context *context, const char *file, const char *text, actc_module **out) {
+    const char *name = !file ? "<command line>" : !strcmp(file, "-") ? "<stdin>" : file;
+    size_t length = text ? strlen(text) : 0;
+    char *read = NULL;
+    IoError e;
+    if (file && !io_read_text(file, max_source, &read, &length, &e)) {
+        fprintf(stderr, "%s: error: %s\n", name, e.text);
+        return e.machine ? EXIT_MACHINE : EXIT_INPUT;
+    }
+    actc_diagnostics *diagnostics = NULL;
+    const actc_status status =
+        actc_module_parse(context, name, read ? read : text, length, out, &diagnostics);
+    free(read);
+    return say_status(status, diagnostics, name);
+}
+
+static Exit choose_function(const Args *args, Program *p) {
+    const size_t n = actc_module_function_count(p->module);
+    p->function = args->function;
+    if (p->function) return EXIT_DONE;
+    if (n == 1) {
+        p->function = actc_module_function_name(p->module, 0);
+        return EXIT_DONE;
+    }
+    if (!args->text && !args->file_count) {
+        say_error("which function? such as 'mish', 'tanh -> leaky_relu(0.03)' or 'x*tanh(x)'");
+    } else if (n == 0) {
+        say_error("which function? the text defines none");
+    } else {
+        fputs("actc: error: which function? there are ", stderr);
+        for (size_t i = 0; i < n && i < 20; i++)
+            fprintf(stderr, "%s%s", i ? ", " : "", actc_module_function_name(p->module, i));
+        fputs(n > 20 ? ", …\n" : "\n", stderr);
+    }
+    return EXIT_USAGE;
+}
+
+Exit program_open(const Args *args, Program *out) {
+    *out = (Program){0};
+    if (args->file_count > 1) {
+        say_error("more than one FILE: '%s' and '%s'", args->files[0], args->files[1]);
+        return EXIT_USAGE;
+    }
+    if (args->file_count && args->text) {
+        say_error("-e TEXT stands in place of FILE '%s'; give one of them", args->files[0]);
+        return EXIT_USAGE;
+    }
+    Exit ex = say_status(actc_context_create(NULL, &out->context), NULL, "cannot start");
+    if (ex == EXIT_DONE)
+        ex = source_parse(out->context, args->file_count ? args->files[0] : NULL,
+                          args->text ? args->text : "", &out->module);
+    if (ex == EXIT_DONE) ex = choose_function(args, out);
+    if (ex != EXIT_DONE) program_close(out);
+    return ex;
+}
+
+void program_close(Program *p) {
+    actc_module_release(p->module);
+    actc_context_release(p->context);
+    *p = (Program){0};
+}

@@ -1,0 +1,268 @@
+/* The mathematics: a typed, hash-consed expression graph and the passes over it, in the order in which data flows.
+ *
+ * A Graph lives in an arena. Nodes are immutable, made once for each (operation, arguments), and numbered so that
+ * arguments come before their users: ascending ids are a topological order. A pass makes new nodes in the same graph
+ * and points the outputs at them; what is no longer reachable from an output is simply not visited again. */
+#ifndef ACTC_IR_H
+#define ACTC_IR_H
+
+#include <mpfr.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/diag.h"
+#include "base/intern.h"
+
+/* ---- types ---- */
+
+typedef enum { TYPE_BOOL, TYPE_I32, TYPE_I64, TYPE_F32, TYPE_F64 } Type;
+
+static inline bool type_is_float(Type t) { return t == TYPE_F32 || t == TYPE_F64; }
+static inline bool type_is_int(Type t) { return t == TYPE_I32 || t == TYPE_I64; }
+
+typedef enum {
+#define PRIM(id, name, sig, props, d0, d1, d2) OP_##id,
+#define EXPAND PRIM
+#include "ops.def"
+#undef PRIM
+#undef EXPAND
+    OP_COUNT
+} Op;
+
+typedef enum {
+#define STAGE(id, name, is_graph) STAGE_##id,
+#include "stages.def"
+#undef STAGE
+    STAGE_COUNT
+} Stage;
+
+/* Axes of a graph, one bit each; bit 0 is `..`, all the others of an array. An empty set is a scalar. */
+typedef uint32_t AxisSet;
+enum { AXES_REST = 1u };
+
+typedef struct Node Node;
+struct Node {
+    uint16_t op;   /* Op */
+    uint8_t type;  /* Type */
+    uint8_t nargs;
+    uint32_t id;   /* index into Graph.nodes */
+    AxisSet axes;  /* those on which the value depends */
+    uint32_t attr; /* VAR: index into Graph.vars */
+    Node *arg[3];
+    /* CONST only. `num` is the exact real value (256 bits; NULL for integers and conditions), `bits` its encoding
+     * rounded to `type`, or the integer. `form`, if there is one, is how it came about (sqrt(2/pi)): for people. */
+    mpfr_ptr num;
+    uint64_t bits;
+    const Node *form;
+    Node *next; /* in the hash table */
+};
+
+/* Kinds of variables in the order in which kernels take them. */
+typedef enum { VAR_PARAM, VAR_INPUT, VAR_LEARN, VAR_COTANGENT } VarKind;
+
+typedef struct {
+    const char *name;
+    VarKind kind;
+    Node *node;
+} Var;
+
+typedef struct {
+    const char *name;
+    Node *node;
+} Output;
+
+typedef struct {
+    Arena *arena;
+    const char *name; /* of the function */
+    Type real;        /* the kernel's type */
+    bool expanded;    /* constants are rounded to their type and folded as the machine computes */
+    Node **nodes;
+    size_t nnodes, nodes_cap;
+    Node **table;
+    size_t table_cap;
+    Var *vars; /* declared order within a kind */
+    size_t nvars, vars_cap;
+    Output *outs;
+    size_t nouts, outs_cap;
+} Graph;
+
+/* ---- ops.c: what ops.def says ---- */
+
+typedef struct {
+    const char *name;
+    const char *signature;
+    uint8_t nargs;
+    bool prim, commutative, strict;
+    const char *derivative[3];
+} OpInfo;
+
+extern const OpInfo op_info[OP_COUNT];
+/* The operation of that name, or OP_COUNT. */
+Op op_by_name(const char *name);
+
+/* A number of the given precision on the stack: nothing to clear, so nothing leaks when the arena jumps out. */
+#define NUMBER_TEMP(v, precision)                                                                  \
+    mp_limb_t v##_limbs[(precision) / 32 + 1];                                                     \
+    mpfr_t v;                                                                                      \
+    number_init(v, v##_limbs, (precision))
+
+static inline void number_init(mpfr_ptr v, void *limbs, mpfr_prec_t precision) {
+    mpfr_custom_init(limbs, precision);
+    mpfr_custom_init_set(v, MPFR_ZERO_KIND, 0, precision, limbs);
+}
+
+/* ---- graph.c: making nodes ---- */
+
+Graph *graph_new(Arena *arena, const char *name, Type real);
+Node *graph_var(Graph *g, VarKind kind, const char *name, Type type, AxisSet axes);
+void graph_output(Graph *g, const char *name, Node *value);
+
+/* Arguments beyond the operation's count are NULL. Types must fit the signature (asserted). Where all arguments are
+ * constants the result is one: exact (256 bits) before expansion, as the machine computes after it. */
+Node *graph_op(Graph *g, Op op, Node *a, Node *b, Node *c);
+
+/* Constants. A float constant is exact until expansion; `graph_number` copies v. */
+enum { NUMBER_BITS = 256 };
+Node *graph_number(Graph *g, Type type, mpfr_srcptr v);
+Node *graph_float(Graph *g, Type type, double v);
+Node *graph_int(Graph *g, Type type, int64_t v);
+Node *graph_bool(Graph *g, bool v);
+Node *graph_bad(Graph *g, Type type);
+/* What the outputs need, by node id: one flag for each node there is now. */
+bool *graph_needed(const Graph *g);
+
+static inline bool node_is_const(const Node *n) { return n->op == OP_CONST; }
+/* A float constant of exactly this value; 0 also matches -0 only if `v` is that zero. */
+bool node_is(const Node *n, double v);
+
+/* ---- fold.c: one operation on constants ---- */
+
+/* r = op(args) in MPFR at r's precision; false if the operation has no real meaning. Conditions are 0 and 1. */
+bool fold_real(Op op, mpfr_ptr r, mpfr_srcptr a, mpfr_srcptr b, mpfr_srcptr c);
+/* The encoding of v rounded to nearest in `type` (a float type), subnormals and overflow included; and back. */
+uint64_t fold_encode(mpfr_srcptr v, Type type);
+void fold_decode(mpfr_ptr v, uint64_t bits, Type type);
+/* A PRIM operation on encoded values exactly as every backend must compute it; `type` is the result's, `from` the
+ * first argument's. */
+uint64_t fold_bits(Op op, Type type, Type from, const uint64_t arg[3]);
+
+/* ---- print.c, read.c: the text form ---- */
+
+/* Prints `name(vars) = body where t1 = …`; nodes used more than once get a name. Several outputs: `= (y = …, dx = …)`.
+ * What is printed reads back to the same graph: a float is a short decimal, or how it came about (sqrt(2/pi)), or
+ * f32(0.1) for the nearest f32, or hexadecimal. */
+void graph_print(const Graph *g, Buf *out);
+/* One expression over the variables of g, in the language's syntax. */
+void node_print(const Graph *g, const Node *n, Buf *out);
+/* Reads what graph_print printed. NULL and a message at `*error` (static text; `*at` the byte) for anything else. */
+Graph *graph_read(Arena *arena, const char *text, Type real, const char **error, size_t *at);
+
+/* An expression in which names are bound by the caller, `where` may bind more, simplified as it is built: for
+ * derivatives and rules. */
+typedef struct {
+    const char *name;
+    Node *node;
+} Binding;
+Node *graph_read_expr(Graph *g, const char *text, const Binding *bindings, size_t n, const char **error, size_t *at);
+
+/* ---- verify.c ---- */
+
+/* NULL, or what is wrong: types, argument order, and what `stage` promises (after STAGE_EXPANDED only PRIM rows and
+ * constants that their types can hold). */
+const char *graph_verify(const Graph *g, Stage stage);
+
+/* ---- simplify.c: algebra that changes neither the value nor an edge ---- */
+
+/* As graph_op, after local identities (x*1, x+0, --x, …). */
+Node *simplify_op(Graph *g, Op op, Node *a, Node *b, Node *c);
+/* Whether a NaN in `cause` always makes `n` NaN. */
+bool node_carries_nan(const Node *n, const Node *cause);
+/* The different floats that a condition compares, constants left out: appended to the n of `out`; returns the new count,
+ * which may exceed `cap`. */
+size_t condition_operands(const Node *condition, const Node **out, size_t n, size_t cap);
+/* Whether each NaN that the condition compares makes `value` NaN anyway. */
+bool nodes_carry_condition(const Node *condition, const Node *value);
+
+/* ---- rewrite.c: the table rules.def, to a fixed point ---- */
+
+typedef void RewriteTrace(void *user, const char *rule, const Node *before, const Node *after);
+/* Rewrites the outputs into stable forms; returns how many rules fired. `late`: nothing will be differentiated any more,
+ * so forms that only serve the value may come in too. `trace` may be NULL. */
+size_t rewrite_graph(Graph *g, bool late, RewriteTrace *trace, void *user);
+/* The table, for its tests: the name of a rule, and its two sides over the variables a and b. */
+size_t rule_count(void);
+const char *rule_at(size_t index, const char **left, const char **right);
+
+/* ---- diff.c: gradients ---- */
+
+/* The derivative of the (float) node y with respect to each of the n variables, elementwise: reverse mode with seed 1.
+ * A condition becomes a path, not a factor: what is not on the path never meets the value. */
+void diff_reverse(Graph *g, Node *y, Node *const *wrt, Node **d, size_t n);
+/* For the only output, y: adds a cotangent dy and outputs dx = dy*(dy/dx) for each input and learnable; keeps y only
+ * if `keep_value`. */
+void diff_backward(Graph *g, bool keep_value);
+
+/* ---- expand.c, expand/: operations into primitives ---- */
+
+/* Rounds constants to their types and rewrites every EXPAND row; sets g->expanded. */
+void expand_graph(Graph *g);
+
+/* ---- eval.c: plain evaluation, the reference of tests ---- */
+
+/* An expanded graph, prepared for evaluation at many points; lives in the graph's arena. */
+typedef struct {
+    const Graph *graph;
+    const Node **order;
+    size_t count;
+    uint64_t *values;
+} Evaluator;
+void eval_prepare(Evaluator *e, const Graph *g);
+/* Values of the outputs at one point: `vars[i]` is the encoding of g->vars[i], `outs[i]` gets that of g->outs[i]; every
+ * operation is computed by fold_bits. */
+void eval_bits(Evaluator *e, const uint64_t *vars, uint64_t *outs);
+/* The outputs of a graph that is not expanded, in MPFR; vars and outs are initialised by the caller. */
+void eval_real(const Graph *g, const mpfr_srcptr *vars, const mpfr_ptr *outs, mpfr_prec_t precision);
+
+/* ---- plan.c: what a kernel is ---- */
+
+typedef enum { KERNEL_FORWARD, KERNEL_BACKWARD, KERNEL_FORWARD_BACKWARD } KernelKind;
+
+typedef struct {
+    const char *name;
+    Type type;    /* of the elements */
+    VarKind kind; /* of a variable; not for outputs */
+    bool output;
+    uint32_t index; /* into Graph.vars or Graph.outs */
+} PlanArg;
+
+/* One node to compute: a load for a variable, an operation else; constants have no steps. Steps stand in
+ * topological order; those under a GUARD's slow edge that nothing else needs stand in that guard's block, which is
+ * computed only where it is entered. */
+typedef struct PlanBlock PlanBlock;
+typedef struct {
+    const Node *node;
+    const PlanBlock *slow; /* GUARD only: what must be computed before its slow value */
+} PlanStep;
+struct PlanBlock {
+    PlanStep *steps;
+    size_t count, cap;
+};
+
+typedef struct {
+    const char *symbol; /* elu_forward */
+    KernelKind kind;
+    const Graph *graph; /* expanded */
+    PlanArg *args;      /* the kernel's pointers in the order of the C signature, behind the sizes and run-time params */
+    size_t nargs;
+    PlanArg *params;    /* run-time params */
+    size_t nparams;
+    PlanBlock uniform;  /* computed once for a call: depends on no axis */
+    PlanBlock loop;     /* computed for every element */
+} Plan;
+
+Plan *plan_make(Graph *g, KernelKind kind, const char *symbol);
+void plan_print(const Plan *p, Buf *out);
+
+#endif

@@ -1,0 +1,308 @@
+/* Prints the text form of a graph, which read.c reads back to the same graph:
+ *
+ *     elu_backward(x, cotangent dy) = (dx = x > 0 ? dy : dmul(dy, t1))
+ *         where t1 = exp(x)
+ *
+ * Expressions are the language's, with every operation of ops.def as a function. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir.h"
+
+/* ---- printing ---- */
+
+enum { P_COND, P_OR, P_AND, P_NOT, P_COMPARE, P_SUM, P_PRODUCT, P_UNARY, P_POWER, P_ATOM };
+
+static const char *const kind_words[] = {
+    [VAR_PARAM] = "param ", [VAR_INPUT] = "", [VAR_LEARN] = "learn ", [VAR_COTANGENT] = "cotangent "};
+
+typedef struct {
+    const Graph *g;
+    Buf *out;
+    uint32_t *names; /* for each node: 0, or the number of its name t1, t2, … */
+    const char *prefix;
+} Printer;
+
+static void print(Printer *p, const Node *n, int around);
+
+static const char *infix(Op op, int *prec) {
+    switch (op) {
+    case OP_ADD: *prec = P_SUM; return " + ";
+    case OP_SUB: *prec = P_SUM; return " - ";
+    case OP_MUL: *prec = P_PRODUCT; return "*";
+    case OP_DIV: *prec = P_PRODUCT; return "/";
+    case OP_POW: *prec = P_POWER; return "^";
+    case OP_LT: *prec = P_COMPARE; return " < ";
+    case OP_LE: *prec = P_COMPARE; return " <= ";
+    case OP_EQ: *prec = P_COMPARE; return " == ";
+    case OP_NE: *prec = P_COMPARE; return " != ";
+    case OP_AND: *prec = P_AND; return " and ";
+    case OP_OR: *prec = P_OR; return " or ";
+    default: return NULL;
+    }
+}
+
+/* Digits and exponent as people write them: 0.001, 1e-07, 120. */
+static void put_decimal(Buf *out, const char *digits, mpfr_exp_t exp10) {
+    const long n = (long)strlen(digits);
+    if (exp10 > 21 || exp10 < -5) {
+        buf_putc(out, digits[0]);
+        if (n > 1) buf_putc(out, '.');
+        buf_puts(out, digits + 1);
+        buf_printf(out, "e%ld", (long)exp10 - 1);
+    } else if (exp10 <= 0) {
+        buf_puts(out, "0.");
+        for (long i = exp10; i < 0; i++) buf_putc(out, '0');
+        buf_puts(out, digits);
+    } else {
+        for (long i = 0; i < exp10; i++) buf_putc(out, i < n ? digits[i] : '0');
+        if (n > exp10) buf_putc(out, '.'), buf_puts(out, digits + exp10);
+    }
+}
+
+/* The shortest decimal of at most `most` digits that reads back to v, rounded to `type` unless that is TYPE_BOOL. */
+static bool put_shortest(Buf *out, mpfr_srcptr v, size_t most, Type type) {
+    NUMBER_TEMP(back, NUMBER_BITS);
+    bool found = false;
+    for (size_t digits = 1; digits <= most && !found; digits++) {
+        mpfr_exp_t e;
+        char s[64];
+        mpfr_get_str(s, &e, 10, digits, v, MPFR_RNDN);
+        char *d = s[0] == '-' ? s + 1 : s, text[96];
+        size_t len = strlen(d);
+        while (len > 1 && d[len - 1] == '0') d[--len] = 0;
+        text[0] = '.';
+        memcpy(text + 1, d, len + 1);
+        size_t at = len + 1;
+        text[at++] = 'e';
+        char num[24];
+        int k = 0;
+        for (long x = labs((long)e); x || !k; x /= 10) num[k++] = (char)('0' + x % 10);
+        if (e < 0) text[at++] = '-';
+        while (k) text[at++] = num[--k];
+        text[at] = 0;
+        mpfr_strtofr(back, text, NULL, 10, MPFR_RNDN);
+        if (type != TYPE_BOOL) fold_decode(back, fold_encode(back, type), type);
+        if (mpfr_cmpabs(back, v) == 0) {
+            put_decimal(out, d, e);
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* f32(0.1), if v is a number of that type with a short name. */
+static bool put_rounded(Buf *out, mpfr_srcptr v, uint64_t bits, Type type) {
+    NUMBER_TEMP(same, NUMBER_BITS);
+    fold_decode(same, bits, type);
+    if (mpfr_cmpabs(same, v) != 0) return false;
+    const size_t open = out->len;
+    buf_puts(out, type == TYPE_F32 ? "f32(" : "f64(");
+    if (put_shortest(out, v, 17, type)) {
+        buf_putc(out, ')');
+        return true;
+    }
+    out->len = open;
+    out->s[open] = 0;
+    return false;
+}
+
+static void put_hexadecimal(Buf *out, mpfr_srcptr v) {
+    char text[128]; /* 64 digits and an exponent */
+    const double d = mpfr_get_d(v, MPFR_RNDN);
+    if (mpfr_cmp_d(v, d) == 0) buf_printf(out, "%a", d); /* the familiar 0x1.8p+1 */
+    else if (mpfr_snprintf(text, sizeof text, "%Ra", v) > 0) buf_puts(out, text);
+}
+
+static bool is_named_constant(mpfr_srcptr v, const char **name) {
+    NUMBER_TEMP(c, NUMBER_BITS);
+    mpfr_const_pi(c, MPFR_RNDN);
+    *name = mpfr_equal_p(c, v) ? "pi" : NULL;
+    if (!*name) {
+        mpfr_set_ui(c, 1, MPFR_RNDN);
+        mpfr_exp(c, c, MPFR_RNDN);
+        if (mpfr_equal_p(c, v)) *name = "e";
+    }
+    return *name != NULL;
+}
+
+static void print_number(Printer *p, const Node *n, int around) {
+    Buf *out = p->out;
+    mpfr_srcptr v = n->num;
+    const bool real = n->type == p->g->real;
+    const char *name;
+    if (mpfr_nan_p(v)) {
+        buf_puts(out, "nan");
+    } else {
+        const bool negative = mpfr_signbit(v) != 0;
+        const bool paren = negative && around > P_UNARY;
+        NUMBER_TEMP(size, NUMBER_BITS);
+        mpfr_abs(size, v, MPFR_RNDN);
+        if (is_named_constant(v, &name)) {
+            buf_puts(out, name);
+        } else if (mpfr_inf_p(v) || mpfr_zero_p(v)) {
+            if (paren) buf_putc(out, '(');
+            buf_puts(out, negative ? "-" : "");
+            buf_puts(out, mpfr_inf_p(v) ? "inf" : "0");
+            if (paren) buf_putc(out, ')');
+        } else {
+            const size_t start = out->len;
+            if (paren) buf_putc(out, '(');
+            if (negative) buf_putc(out, '-');
+            const Type t = (Type)n->type;
+            if (put_shortest(out, size, p->g->expanded ? 7 : 17, TYPE_BOOL)) {
+                if (paren) buf_putc(out, ')');
+            } else if (!p->g->expanded && n->form) {
+                out->len = start;
+                out->s[start] = 0;
+                print(p, n->form, around);
+            } else {
+                if (p->g->expanded || (!put_rounded(out, size, n->bits, t) &&
+                                       !put_shortest(out, size, 40, TYPE_BOOL)))
+                    put_hexadecimal(out, size);
+                if (paren) buf_putc(out, ')');
+            }
+        }
+    }
+    if (!real) buf_putc(out, n->type == TYPE_F64 ? 'd' : 'f');
+}
+
+static void print_constant(Printer *p, const Node *n, int around) {
+    if (n->num) print_number(p, n, around);
+    else if (n->type == TYPE_BOOL) buf_puts(p->out, n->bits ? "true" : "false");
+    else if (n->type == TYPE_I32) buf_printf(p->out, "0x%xi", (unsigned)n->bits);
+    else buf_printf(p->out, "0x%llxl", (unsigned long long)n->bits);
+}
+
+static void print_op(Printer *p, const Node *n, int around) {
+    Buf *out = p->out;
+    int prec = P_ATOM;
+    const char *sign = infix((Op)n->op, &prec);
+    if (n->op == OP_COND) prec = P_COND;
+    if (n->op == OP_NEG) prec = P_UNARY;
+    if (n->op == OP_NOT) prec = P_NOT;
+    const bool paren = prec < around;
+    if (paren) buf_putc(out, '(');
+    if (n->op == OP_COND) {
+        print(p, n->arg[0], P_OR);
+        buf_puts(out, " ? ");
+        print(p, n->arg[1], P_OR);
+        buf_puts(out, " : ");
+        print(p, n->arg[2], P_COND);
+    } else if (n->op == OP_NEG) {
+        buf_putc(out, '-');
+        print(p, n->arg[0], P_POWER);
+    } else if (n->op == OP_NOT) {
+        buf_puts(out, "not ");
+        print(p, n->arg[0], P_COMPARE);
+    } else if (sign && n->op == OP_POW) {
+        print(p, n->arg[0], P_ATOM);
+        buf_puts(out, sign);
+        print(p, n->arg[1], P_UNARY);
+    } else if (sign) {
+        const Node *a = n->arg[0], *b = n->arg[1];
+        if ((n->op == OP_LT || n->op == OP_LE) && node_is_const(a)) { /* x > 0 rather than 0 < x */
+            const Node *t = a;
+            a = b;
+            b = t;
+            sign = n->op == OP_LT ? " > " : " >= ";
+        }
+        print(p, a, prec == P_COMPARE ? prec + 1 : prec);
+        buf_puts(out, sign);
+        print(p, b, prec + 1);
+    } else {
+        buf_puts(out, op_info[n->op].name);
+        buf_putc(out, '(');
+        for (int k = 0; k < n->nargs; k++) {
+            if (k) buf_puts(out, ", ");
+            print(p, n->arg[k], P_COND);
+        }
+        buf_putc(out, ')');
+    }
+    if (paren) buf_putc(out, ')');
+}
+
+static void print(Printer *p, const Node *n, int around) {
+    if (p->names && n->op > OP_BAD && p->names[n->id] && p->g->nodes[n->id] == n)
+        buf_printf(p->out, "%s%u", p->prefix, (unsigned)p->names[n->id]);
+    else if (n->op == OP_CONST) print_constant(p, n, around);
+    else if (n->op == OP_VAR) buf_puts(p->out, p->g->vars[n->attr].name);
+    else if (n->op == OP_BAD) buf_puts(p->out, "bad()");
+    else print_op(p, n, around);
+}
+
+/* A name for temporaries that no variable or output has. */
+static const char *free_prefix(const Graph *g) {
+    static const char *const prefixes[] = {"t", "t_", "t__", "t___", "t____", "t_____"};
+    for (size_t k = 0; k < sizeof prefixes / sizeof *prefixes; k++) {
+        bool clash = false;
+        const size_t len = strlen(prefixes[k]);
+        for (size_t i = 0; i < g->nvars + g->nouts; i++) {
+            const char *s = i < g->nvars ? g->vars[i].name : g->outs[i - g->nvars].name;
+            if (strncmp(s, prefixes[k], len) == 0 && isdigit((unsigned char)s[len])) clash = true;
+        }
+        if (!clash) return prefixes[k];
+    }
+    return "t______";
+}
+
+/* Deep nests would be deep recursion and unreadable: from this depth on a node gets a name of its own. */
+enum { DEEPEST_PRINTED = 12 };
+
+static void choose_names(const Graph *g, const Node *const *roots, size_t nroots, Printer *p) {
+    uint32_t *uses = ARENA_ARRAY(g->arena, uint32_t, g->nnodes + 1);
+    uint8_t *depth = ARENA_ARRAY(g->arena, uint8_t, g->nnodes + 1);
+    for (size_t i = 0; i < nroots; i++) uses[roots[i]->id]++;
+    for (size_t i = g->nnodes; i-- > 0;)
+        if (uses[i])
+            for (int k = 0; k < g->nodes[i]->nargs; k++) uses[g->nodes[i]->arg[k]->id]++;
+    p->names = ARENA_ARRAY(g->arena, uint32_t, g->nnodes + 1);
+    uint32_t next = 1;
+    for (size_t i = 0; i < g->nnodes; i++) {
+        const Node *n = g->nodes[i];
+        if (!uses[i] || n->nargs == 0) continue;
+        for (int k = 0; k < n->nargs; k++)
+            if (depth[n->arg[k]->id] >= depth[i]) depth[i] = (uint8_t)(depth[n->arg[k]->id] + 1);
+        const bool trivial = n->op == OP_NEG && n->arg[0]->nargs == 0;
+        if ((uses[i] > 1 && !trivial) || g->expanded || depth[i] >= DEEPEST_PRINTED) {
+            p->names[i] = next++;
+            depth[i] = 0;
+        }
+    }
+}
+
+void graph_print(const Graph *g, Buf *out) {
+    Printer p = {.g = g, .out = out, .prefix = free_prefix(g)};
+    const Node **roots = ARENA_ARRAY(g->arena, const Node *, g->nouts + 1);
+    for (size_t i = 0; i < g->nouts; i++) roots[i] = g->outs[i].node;
+    choose_names(g, roots, g->nouts, &p);
+    buf_printf(out, "%s(", g->name);
+    for (size_t i = 0; i < g->nvars; i++)
+        buf_printf(out, "%s%s%s", i ? ", " : "", kind_words[g->vars[i].kind], g->vars[i].name);
+    buf_puts(out, ") = ");
+    const bool bare = g->nouts == 1 && strcmp(g->outs[0].name, "y") == 0;
+    if (!bare) buf_putc(out, '(');
+    for (size_t i = 0; i < g->nouts; i++) {
+        if (i) buf_puts(out, ", ");
+        if (!bare) buf_printf(out, "%s = ", g->outs[i].name);
+        print(&p, g->outs[i].node, P_COND);
+    }
+    if (!bare) buf_putc(out, ')');
+    bool first = true;
+    for (size_t i = 0; i < g->nnodes; i++) {
+        const uint32_t name = p.names[i];
+        if (!name) continue;
+        buf_printf(out, first ? "\n    where %s%u = " : ",\n          %s%u = ", p.prefix, (unsigned)name);
+        first = false;
+        p.names[i] = 0;
+        print(&p, g->nodes[i], P_COND);
+        p.names[i] = name;
+    }
+    buf_putc(out, '\n');
+}
+
+void node_print(const Graph *g, const Node *n, Buf *out) {
+    Printer p = {.g = g, .out = out};
+    print(&p, n, P_COND);
+}

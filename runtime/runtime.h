@@ -1,0 +1,89 @@
+/* What outlives a compilation: contexts, modules, kernels, and the calls of actc.h on them. */
+#ifndef ACTC_RUNTIME_H
+#define ACTC_RUNTIME_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "actc.h"
+#include "codegen.h"
+#include "frontend.h"
+
+/* ---- types ---- */
+
+struct actc_diagnostics {
+    char *text;
+};
+
+struct actc_context {
+    atomic_size_t references;
+    Allocator allocator;
+    char *library_folder;     /* or NULL */
+    pthread_mutex_t lock;     /* guards what follows, and every use of `jit` */
+    const Backend *backend;   /* NULL until the first kernel is compiled */
+    Jit *jit;
+};
+
+struct actc_module {
+    atomic_size_t references;
+    actc_context *context;
+    pthread_mutex_t lock; /* guards the tree: looking up a function may add to it */
+    jmp_buf out;          /* where the arena jumps; set by whoever holds the lock */
+    Arena arena;
+    Intern names;
+    Diags diags;
+    Module *tree;
+};
+
+struct actc_kernel {
+    atomic_size_t references;
+    actc_module *module;
+    JitCode *code;
+    actc_function *function;
+    KernelEntry *entry;
+    actc_kind kind;
+    size_t nargs, ninputs; /* inputs come first */
+    actc_argument *args;
+    uint32_t *gradient_of; /* for each output of a backward kernel: the argument whose gradient it is, else NO_ARGUMENT */
+};
+
+enum { NO_ARGUMENT = UINT32_MAX };
+
+/* ---- diagnostics.c ---- */
+
+/* Makes *out (if it is not NULL) say this, and returns `status`. */
+actc_status fail(actc_diagnostics **out, actc_status status, const char *fmt, ...) ACTC_PRINTF(3, 4);
+/* Makes *out hold the items of d, if there are any. */
+void export_diagnostics(const Diags *d, actc_diagnostics **out);
+
+/* ---- context.c ---- */
+
+actc_context *context_retain(actc_context *ctx);
+/* Opens the code generator if it is not open yet; the lock is held. NULL, or why not (lives as long as ctx->lock is
+ * held). */
+const char *context_open_backend(actc_context *ctx);
+
+/* ---- module.c ---- */
+
+actc_module *module_retain(actc_module *m);
+
+/* ---- compile.c ---- */
+
+/* From a function to a plan, everything in `arena`; NULL where `diags` say why. With `stage` below STAGE_PLAN the passes
+ * end there, and `dump` gets what that stage made. */
+typedef struct {
+    Arena *arena;
+    Module *tree;
+    const char *function;
+    actc_kind kind;
+    Type type;
+    const Setting *settings;
+    size_t nsettings;
+    Diags *diags;
+} CompileJob;
+Plan *compile_plan(const CompileJob *job, Stage stage, Buf *dump, const char **internal_error);
+
+/* Fills settings and type from the public options; ACTC_OK or why not. */
+actc_status read_options(const actc_kernel_options *in, actc_kernel_options *out, actc_diagnostics **diagnostics);
+
+#endif

@@ -1,0 +1,227 @@
+/* Running a kernel on tensors: shapes checked and broadcast, strides honoured.
+ *
+ * Where all arrays are dense and laid out alike, one call does it, on the caller's memory. Else the elements go through
+ * buffers of CHUNK elements: gathered in the order of the output's indices, computed, and put back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime.h"
+
+enum { MAX_DIMS = 32, CHUNK = 2048, CPU = 1, FLOAT = 2 };
+
+typedef struct {
+    int ndim;
+    int64_t shape[MAX_DIMS];
+    uint64_t count;
+} Shape;
+
+/* One tensor seen as having the common shape: its strides in elements, 0 where it is broadcast. */
+typedef struct {
+    char *data;
+    int64_t strides[MAX_DIMS];
+} View;
+
+static size_t element_size(actc_dtype t) { return t == ACTC_F64 ? 8 : 4; }
+
+static actc_status check_tensor(const actc_kernel *k, size_t i, const actc_tensor *t, actc_diagnostics **diagnostics) {
+    const actc_argument *a = &k->args[i];
+    if (!t) return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' is NULL", a->name);
+    if (t->device.device_type != CPU) return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' is not in the CPU's memory", a->name);
+    if (t->dtype.code != FLOAT || t->dtype.lanes != 1 || t->dtype.bits != 8 * element_size(a->dtype))
+        return fail(diagnostics, ACTC_E_SHAPE, "argument '%s' must have elements of type %s", a->name,
+                    a->dtype == ACTC_F64 ? "f64" : "f32");
+    if (t->ndim < 0 || t->ndim > MAX_DIMS) return fail(diagnostics, ACTC_E_SHAPE, "argument '%s' has %d dimensions; 0 to %d are supported", a->name, (int)t->ndim, MAX_DIMS);
+    if (t->ndim && !t->shape) return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' has no shape", a->name);
+    uint64_t count = 1;
+    for (int d = 0; d < t->ndim; d++) {
+        if (t->shape[d] < 0) return fail(diagnostics, ACTC_E_SHAPE, "argument '%s' has a negative size", a->name);
+        if (t->shape[d] && count > (uint64_t)INT64_MAX / 8 / (uint64_t)t->shape[d])
+            return fail(diagnostics, ACTC_E_SHAPE, "argument '%s' has more elements than memory can hold", a->name);
+        count *= (uint64_t)t->shape[d];
+    }
+    if (count && !t->data) return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' has no data", a->name);
+    return ACTC_OK;
+}
+
+/* ---- shapes ---- */
+
+static const char *shape_text(char *buf, size_t cap, int ndim, const int64_t *shape) {
+    size_t at = 0;
+    buf[at++] = '(';
+    for (int d = 0; d < ndim && at + 24 < cap; d++) {
+        char digits[24];
+        int n = 0;
+        for (uint64_t v = (uint64_t)shape[d]; v || !n; v /= 10) digits[n++] = (char)('0' + v % 10);
+        if (d) buf[at++] = ',', buf[at++] = ' ';
+        while (n) buf[at++] = digits[--n];
+    }
+    if (ndim == 1) buf[at++] = ',';
+    buf[at++] = ')';
+    buf[at] = 0;
+    return buf;
+}
+
+/* As NumPy: aligned at the right, sizes equal or 1. */
+static bool broadcast(Shape *s, int ndim, const int64_t *shape) {
+    Shape r = {.ndim = ndim > s->ndim ? ndim : s->ndim};
+    for (int d = 0; d < r.ndim; d++) {
+        const int i = s->ndim - 1 - d, j = ndim - 1 - d;
+        const int64_t a = i >= 0 ? s->shape[i] : 1, b = j >= 0 ? shape[j] : 1;
+        if (a != b && a != 1 && b != 1) return false;
+        r.shape[r.ndim - 1 - d] = a == 1 ? b : a;
+    }
+    *s = r;
+    return true;
+}
+
+static bool same_shape(const Shape *s, const actc_tensor *t) {
+    if (s->ndim != t->ndim) return false;
+    for (int d = 0; d < s->ndim; d++)
+        if (s->shape[d] != t->shape[d]) return false;
+    return true;
+}
+
+static actc_status common_shape(const actc_kernel *k, const actc_tensor *const *args, Shape *s,
+                                actc_diagnostics **diagnostics) {
+    char one[512], other[512];
+    *s = (Shape){.ndim = 0};
+    for (size_t i = 0; i < k->ninputs; i++)
+        if (k->args[i].role != ACTC_COTANGENT && !broadcast(s, args[i]->ndim, args[i]->shape))
+            return fail(diagnostics, ACTC_E_SHAPE, "the shape %s of '%s' does not broadcast with %s, that of the inputs before it",
+                        shape_text(one, sizeof one, args[i]->ndim, args[i]->shape), k->args[i].name,
+                        shape_text(other, sizeof other, s->ndim, s->shape));
+    s->count = 1;
+    for (int d = 0; d < s->ndim; d++) {
+        if (s->shape[d] && s->count > (uint64_t)INT64_MAX / 8 / (uint64_t)s->shape[d])
+            return fail(diagnostics, ACTC_E_SHAPE, "the inputs broadcast to more elements than memory can hold");
+        s->count *= (uint64_t)s->shape[d];
+    }
+    for (size_t i = 0; i < k->nargs; i++) {
+        const actc_role role = k->args[i].role;
+        if (role != ACTC_OUTPUT && role != ACTC_COTANGENT) continue;
+        if (k->gradient_of[i] != NO_ARGUMENT && !same_shape(s, args[k->gradient_of[i]]))
+            return fail(diagnostics, ACTC_E_UNSUPPORTED, "'%s': the gradient of an input that is broadcast (%s to %s) is not supported yet",
+                        k->args[i].name,
+                        shape_text(one, sizeof one, args[k->gradient_of[i]]->ndim, args[k->gradient_of[i]]->shape),
+                        shape_text(other, sizeof other, s->ndim, s->shape));
+        if (!same_shape(s, args[i]))
+            return fail(diagnostics, ACTC_E_SHAPE, "'%s' has the shape %s and must have %s", k->args[i].name,
+                        shape_text(one, sizeof one, args[i]->ndim, args[i]->shape),
+                        shape_text(other, sizeof other, s->ndim, s->shape));
+    }
+    return ACTC_OK;
+}
+
+/* ---- layouts ---- */
+
+static View view_of(const actc_tensor *t, const Shape *s) {
+    View v = {.data = (char *)t->data + t->byte_offset};
+    int64_t dense = 1;
+    for (int d = s->ndim - 1, i = t->ndim - 1; d >= 0; d--, i--) {
+        if (i < 0) continue; /* a dimension that the tensor does not have: stride 0 */
+        v.strides[d] = t->shape[i] == 1 ? 0 : t->strides ? t->strides[i] : dense;
+        dense *= t->shape[i];
+    }
+    return v;
+}
+
+/* Whether the elements lie one behind the other in some order of the dimensions. */
+static bool is_dense(const View *v, const Shape *s) {
+    int64_t expected = 1;
+    bool done[MAX_DIMS] = {false};
+    for (int round = 0; round < s->ndim; round++) {
+        int next = -1;
+        for (int d = 0; d < s->ndim; d++)
+            if (!done[d] && (s->shape[d] == 1 || v->strides[d] == expected)) next = d;
+        if (next < 0) return false;
+        done[next] = true;
+        expected *= s->shape[next];
+    }
+    return true;
+}
+
+static bool alike(const View *a, const View *b, const Shape *s) {
+    for (int d = 0; d < s->ndim; d++)
+        if (s->shape[d] != 1 && a->strides[d] != b->strides[d]) return false;
+    return true;
+}
+
+/* Copies `count` elements between a view, from its element `start` in the order of the indices on, and a buffer. */
+static void transfer(const View *v, const Shape *s, uint64_t start, size_t count, size_t size, char *buffer, bool gather) {
+    int64_t index[MAX_DIMS];
+    int64_t at = 0;
+    uint64_t rest = start;
+    for (int d = s->ndim - 1; d >= 0; d--) {
+        index[d] = (int64_t)(rest % (uint64_t)s->shape[d]);
+        rest /= (uint64_t)s->shape[d];
+        at += index[d] * v->strides[d];
+    }
+    for (size_t i = 0; i < count; i++) {
+        char *element = v->data + at * (int64_t)size;
+        if (gather) memcpy(buffer + i * size, element, size);
+        else memcpy(element, buffer + i * size, size);
+        for (int d = s->ndim - 1; d >= 0; d--) {
+            at += v->strides[d];
+            if (++index[d] < s->shape[d]) break;
+            at -= index[d] * v->strides[d];
+            index[d] = 0;
+        }
+    }
+}
+
+static actc_status run_through_buffers(const actc_kernel *k, const View *views, const Shape *s) {
+    char *memory = malloc(k->nargs * (CHUNK * 8 + 64));
+    void **arrays = malloc(k->nargs * sizeof *arrays);
+    if (!memory || !arrays) {
+        free(memory);
+        free(arrays);
+        return ACTC_E_MEMORY;
+    }
+    for (size_t i = 0; i < k->nargs; i++) arrays[i] = memory + i * (CHUNK * 8 + 64);
+    for (uint64_t start = 0; start < s->count; start += CHUNK) {
+        const size_t n = s->count - start < CHUNK ? (size_t)(s->count - start) : CHUNK;
+        const uint64_t sizes[1] = {n};
+        for (size_t i = 0; i < k->ninputs; i++)
+            transfer(&views[i], s, start, n, element_size(k->args[i].dtype), arrays[i], true);
+        k->entry(&(KernelCall){.end = n, .sizes = sizes, .arrays = arrays});
+        for (size_t i = k->ninputs; i < k->nargs; i++)
+            transfer(&views[i], s, start, n, element_size(k->args[i].dtype), arrays[i], false);
+    }
+    free(memory);
+    free(arrays);
+    return ACTC_OK;
+}
+
+actc_status actc_kernel_run(const actc_kernel *k, const actc_tensor *const *args, size_t count,
+                            actc_diagnostics **diagnostics) {
+    if (diagnostics) *diagnostics = NULL;
+    if (!k || (!args && count)) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_kernel_run: an argument is NULL");
+    if (count != k->nargs)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "the kernel takes %zu arrays, %zu were given", k->nargs, count);
+    for (size_t i = 0; i < count; i++) {
+        const actc_status status = check_tensor(k, i, args[i], diagnostics);
+        if (status != ACTC_OK) return status;
+    }
+    Shape s;
+    actc_status status = common_shape(k, args, &s, diagnostics);
+    if (status != ACTC_OK || s.count == 0) return status;
+    View *views = malloc(count * sizeof *views);
+    void **arrays = malloc(count * sizeof *arrays);
+    if (!views || !arrays) {
+        free(views);
+        free(arrays);
+        return ACTC_E_MEMORY;
+    }
+    bool direct = true;
+    for (size_t i = 0; i < count; i++) {
+        views[i] = view_of(args[i], &s);
+        arrays[i] = views[i].data;
+        direct = direct && (i ? alike(&views[0], &views[i], &s) : is_dense(&views[0], &s));
+    }
+    const uint64_t sizes[1] = {s.count};
+    if (direct) k->entry(&(KernelCall){.end = s.count, .sizes = sizes, .arrays = arrays});
+    else status = run_through_buffers(k, views, &s);
+    free(views);
+    free(arrays);
+    return status;
+}
