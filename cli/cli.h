@@ -24,7 +24,7 @@ typedef enum {
     EXIT_BUG = 70
 } Exit;
 
-#define STAGE_NAMES "ast, graph, stable, grad, expanded, plan, llvm, asm"
+#define STAGE_NAMES "ast, graph, stable, grad, expanded, plan, llvm, asm, c"
 
 typedef enum {
 #define COMMAND(id, name, operands, summary) CMD_##id,

@@ -13,9 +13,7 @@ static Exit check_stage(const char *stage) {
         if (!strcmp(name, stage)) return EXIT_DONE;
         near = say_nearer(stage, name, near);
     }
-    if (!strcmp(stage, "c"))
-        say_error("--stage=c is not supported yet");
-    else if (near)
+    if (near)
         say_error("there is no stage '%s'; did you mean '%s'?", stage, near);
     else
         say_error("there is no stage '%s'; the stages are " STAGE_NAMES, stage);

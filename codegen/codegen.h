@@ -28,6 +28,22 @@ typedef struct {
 
 typedef void KernelEntry(const KernelCall *call);
 
+/* ---- c/ ---- */
+
+/* What stands around the kernels of one C file. Texts are UTF-8; comments are cleaned of what would end them. */
+typedef struct {
+    const char *base;           /* the file's name without .c: names the header and its guard */
+    const char *command;        /* how it was made, for the comment; or NULL */
+    const char *const *notes;   /* for each plan: lines for its comment (formula, gradient, error); NULL or "" for none */
+} CFile;
+
+/* A C identifier from a name of the language: Greek letters by their names, other bytes as _xx; words that C or C++
+ * reserve, and names that this backend needs for itself, get a `_` behind. */
+char *c_identifier(Arena *arena, const char *name);
+/* The two files, C99, for plans whose symbols are C identifiers and differ from each other. */
+void c_source(const Plan *const *plans, size_t n, const CFile *file, Buf *out);
+void c_header(const Plan *const *plans, size_t n, const CFile *file, Buf *out);
+
 /* ---- llvm/ ---- */
 
 /* What code is made for. NULL in `triple` means this machine, NULL in `cpu` this machine's processor. */

@@ -1,4 +1,4 @@
-/* The standard library: the files of examples/, which the build writes as bytes into library.inc (embed.cmake). */
+/* The standard library: the files of examples/, which the build writes as bytes into library.inc (cmake/embed.cmake). */
 #include "frontend.h"
 
 #define EMBEDDED(index, name, ...) static const unsigned char text_##index[] = {__VA_ARGS__ 0};

@@ -226,7 +226,6 @@ actc_status actc_show(actc_module *module, const char *function, const char *sta
     if (!module || !function || !stage_name || !text) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_show: an argument is NULL");
     Stage stage;
     if (!stage_by_name(stage_name, &stage)) return fail(diagnostics, ACTC_E_NOT_FOUND, "unknown stage '%s'", stage_name);
-    if (stage == STAGE_C) return fail(diagnostics, ACTC_E_UNSUPPORTED, "the stage 'c' is not supported yet");
     actc_kernel_options o;
     actc_status status = read_options(options, &o, diagnostics);
     if (status != ACTC_OK) return status;
@@ -243,9 +242,10 @@ actc_status actc_show(actc_module *module, const char *function, const char *sta
     buf_init(&dump, &s.arena);
     const Plan *plan = compile_plan(&job, stage, &dump, &internal_error);
     if (plan && stage == STAGE_PLAN) plan_print(plan, &dump);
+    if (plan && stage == STAGE_C) c_source(&plan, 1, &(CFile){.base = plan->graph->name}, &dump);
     if (internal_error || module->diags.errors) {
         status = why_not(&s, internal_error, diagnostics);
-    } else if (plan && stage != STAGE_PLAN) {
+    } else if (stage == STAGE_LLVM || stage == STAGE_ASM) {
         status = show_code(module->context, plan, stage, text, diagnostics);
     } else {
         export_diagnostics(&module->diags, diagnostics);

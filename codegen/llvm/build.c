@@ -360,6 +360,9 @@ static void emit_call_entry(Build *b, const char *name, LLVMTypeRef body_type, L
     LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(b->context), &b->pointer, 1, 0);
     LLVMValueRef f = b->function = LLVMAddFunction(b->module, name, type);
     set_attribute(b, f, "nounwind");
+    /* A handful of loads: without optimisation LLVM writes them as well, in a third of the time. */
+    set_attribute(b, f, "optnone");
+    set_attribute(b, f, "noinline");
     set_block(b, new_block(b, "entry"));
     LLVMValueRef call = LLVMGetParam(f, 0);
     LLVMValueRef begin = field(b, call, offsetof(KernelCall, begin), b->index);

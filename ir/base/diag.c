@@ -105,6 +105,7 @@ static unsigned width(uint32_t c) {
                {0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},   {0xfe00, 0xfe0f, 0},   {0xfe30, 0xfe6f, 2},
                {0xff00, 0xff60, 2},   {0xffe0, 0xffe6, 2},   {0x1f300, 0x1f64f, 2}, {0x1f680, 0x1f6ff, 2},
                {0x1f900, 0x1f9ff, 2}, {0x20000, 0x3fffd, 2}};
+    if (c < odd[0].lo) return 1;
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
         if (c >= odd[i].lo && c <= odd[i].hi) return odd[i].width;
     return 1;
@@ -128,6 +129,11 @@ void diag_place(const Diags *d, Loc loc, unsigned *line, unsigned *column) {
     *line = *column = 1;
     for (const char *p = s->text; (p = memchr(p, '\n', (size_t)(s->text + begin - p))); p++) ++*line;
     for (size_t i = begin; i < loc.begin && i < end;) {
+        if ((unsigned char)s->text[i] < 0x80) { /* lines may be long */
+            ++*column;
+            i++;
+            continue;
+        }
         uint32_t c;
         i += decode(s->text + i, s->len - i, &c);
         if (width(c) > 0) ++*column;

@@ -1,7 +1,8 @@
 /* sin, cos, tan.
  *
  * q = round(x*2/pi), r = x - q*pi/2 in [-pi/4, pi/4]; then the polynomial of sin or cos and a sign, as q mod 4 says.
- * f32: pi/2 in three parts, the first of which makes an exact difference, for |x| < 2^16; tan does the same in f64.
+ * f32: pi/2 in three parts for |x| < 2^16: the first difference is exact, the next keeps its rounding error, for an ulp of r
+ * may be two of sin r; tan does without that in f64.
  * Beyond, a slow path multiplies x by 28-bit pieces of 2/pi in f64: the products are exact, and of those that are
  * multiples of 4 by themselves, which is a question of x's exponent, none is looked at (Payne and Hanek).
  *
@@ -22,14 +23,18 @@ static const double cos_wide[] = {1, -0x1.ffffffcb1439fp-2, 0x1.55553c5186745p-5
 static const double sin_f32[] = {-0x1.555556p-3, 0x1.111164p-7, -0x1.a0485cp-13, 0x1.77dd08p-19};
 static const double cos_f32[] = {1, -0.5, 0x1.55554ap-5, -0x1.6c0c28p-10, 0x1.99e818p-16};
 
+/* r^2, with what lo adds to it. */
+static Node *square(Graph *g, Reduced x) {
+    return x.lo ? mad(g, x.r, x.r, mul(g, add(g, x.r, x.r), x.lo)) : mul(g, x.r, x.r);
+}
 static Node *sin_poly(Graph *g, Reduced x) {
-    Node *r = x.r, *r2 = mul(g, r, r), *r3 = mul(g, r, r2);
-    if (is_f64(r)) return mad(g, r3, POLY(g, r2, sin_wide), r);
-    return add(g, mad(g, r3, POLY(g, r2, sin_f32), x.lo), r);
+    Node *r2 = square(g, x), *r3 = mul(g, x.r, r2);
+    if (is_f64(r2)) return mad(g, r3, POLY(g, r2, sin_wide), x.r);
+    return add(g, mad(g, r3, POLY(g, r2, sin_f32), x.lo), x.r);
 }
 static Node *cos_poly(Graph *g, Reduced x) {
-    Node *r = x.r, *r2 = mul(g, r, r);
-    return is_f64(r) ? POLY(g, r2, cos_wide) : POLY(g, r2, cos_f32);
+    Node *r2 = square(g, x);
+    return is_f64(r2) ? POLY(g, r2, cos_wide) : POLY(g, r2, cos_f32);
 }
 
 static Node *is_odd(Graph *g, Node *turns) {
@@ -76,8 +81,9 @@ static Reduced reduce_huge(Graph *g, Node *x) {
 static Reduced reduce_f32(Graph *g, Node *x) {
     Node *m = num(g, x, 0x1.8p23), *turns = mad(g, x, num(g, x, 0x1.45f306p-1), m), *q = sub(g, turns, m);
     Node *exact = mad(g, q, num(g, x, -0x1.921fb4p+0), x), *c = num(g, x, -0x1.4442d2p-24);
-    Node *r = mad(g, q, c, exact), *lo = mad(g, q, c, sub(g, exact, r));
-    return (Reduced){r, mad(g, q, num(g, x, 0x1.ee59dap-50), lo), turns};
+    Node *p = mul(g, q, c), *r = add(g, exact, p), *lost = sub(g, p, sub(g, r, exact));
+    Node *lo = mad(g, q, num(g, x, 0x1.ee59dap-50), mad(g, q, c, neg(g, p)));
+    return (Reduced){r, add(g, lost, lo), turns};
 }
 
 static Node *is_huge(Graph *g, Node *magnitude) { return le(g, num(g, magnitude, 0x1p16), magnitude); }

@@ -143,7 +143,6 @@ works actc show mish --stage=graph >b
 same a b
 fails 2 "did you mean 'graph'?" actc show mish --stage=grpah
 fails 2 "the stages are ast" actc show mish --stage=zzz
-fails 2 "--stage=c is not supported yet" actc show mish --stage=c
 fails 2 "show takes no arrays" actc show mish x=x.npy
 fails 3 "cannot write to standard output" eval 'actc show mish >/dev/full'
 fails 3 "cannot write to standard output" eval 'actc help >/dev/full'

@@ -1,4 +1,4 @@
-# cmake -DOUT=library.inc -P embed.cmake -- FILE…: one row EMBEDDED(index, "name", bytes…) for each file.
+# cmake -DOUT=FILE -P embed.cmake -- FILE…: one row EMBEDDED(index, "name", bytes…) for each file.
 set(rows "")
 set(index 0)
 set(files FALSE)

@@ -1,0 +1,41 @@
+/* C text from plans. The map of this folder. */
+#ifndef ACTC_CODEGEN_C_H
+#define ACTC_CODEGEN_C_H
+
+#include "codegen.h"
+
+/* ---- helpers.c: the files of helpers/, embedded by the build ---- */
+
+/* Small functions that stand at the top of a file if a statement needs them; each is a real C file, tested as one. */
+typedef enum { HELPER_BITS_F32, HELPER_BITS_F64, HELPER_PRODUCT_64, HELPER_COUNT } Helper;
+const char *helper_text(Helper h);
+/* What every file begins with: guards against contraction and options that change results. */
+const char *preamble_text(void);
+
+/* ---- statements.c: one kernel's computation ---- */
+
+typedef struct {
+    const Plan *plan;
+    const char **variables;  /* the C name of each of graph->vars */
+    const char *prefix;      /* of temporaries: no argument begins so, followed by a digit */
+    uint32_t *temporaries;   /* for each node: 0, or the number of its temporary */
+    uint32_t *uses;
+    bool helpers[HELPER_COUNT]; /* those that were used */
+} Writer;
+
+/* Declarations and assignments of a block, indented; then an expression for a node that the block has computed. */
+void write_block(Writer *w, const PlanBlock *block, int indent, Buf *out);
+void write_value(Writer *w, const Node *n, Buf *out);
+void writer_init(Writer *w, const Plan *plan, const char **variables);
+
+/* ---- names.c ---- */
+
+const char *c_type(Type t);
+/* The arguments' names as C identifiers that clash neither with each other nor with `n`: params, then args. */
+const char **c_argument_names(const Plan *p);
+/* `void elu_forward(size_t n, const float *x, float *y)` without an end. */
+void c_prototype(const Plan *p, const char *const *names, Buf *out);
+/* Text inside a comment: no end of it, no trigraph or backslash at a line's end. */
+void c_comment(const char *text, Buf *out);
+
+#endif

@@ -1,0 +1,103 @@
+/* A C file: what it is and how to build it, guards, helpers, and one function for each plan. */
+#include "c.h"
+
+#include <string.h>
+
+/* The element of an array, as a local of the loop: x_i for x[i], unless an argument is called that. */
+static const char *element_name(const Plan *p, const char *const *names, const char *name) {
+    Buf b;
+    buf_init(&b, p->graph->arena);
+    buf_printf(&b, "%s_i", name);
+    for (size_t k = 0; k < p->nparams + p->nargs; k++)
+        if (strcmp(names[k], b.s) == 0) {
+            buf_putc(&b, '_');
+            k = (size_t)-1; /* from the first again */
+        }
+    return b.s;
+}
+
+static void function(const Plan *p, bool helpers[HELPER_COUNT], Buf *out) {
+    const Graph *g = p->graph;
+    Arena *arena = g->arena;
+    const char **names = c_argument_names(p);
+    const char **variables = ARENA_ARRAY(arena, const char *, g->nvars + 1);
+    for (size_t i = 0; i < p->nparams; i++) variables[p->params[i].index] = names[i];
+    c_prototype(p, names, out);
+    buf_puts(out, "\n{\n");
+    Writer w;
+    writer_init(&w, p, names);
+    w.variables = variables;
+    write_block(&w, &p->uniform, 4, out);
+    buf_puts(out, "    EACH_ELEMENT\n    for (size_t i = 0; i < n; i++) {\n");
+    /* everything is read and computed before anything is written: an output may be an input */
+    const bool *needed = graph_needed(g);
+    for (size_t i = 0; i < p->nargs; i++) {
+        const PlanArg *a = &p->args[i];
+        if (a->output || !needed[g->vars[a->index].node->id]) continue;
+        const char *name = names[p->nparams + i];
+        variables[a->index] = element_name(p, names, name);
+        buf_printf(out, "        const %s %s = %s[i];\n", c_type(a->type), variables[a->index], name);
+    }
+    write_block(&w, &p->loop, 8, out);
+    const bool several = g->nouts > 1;
+    for (int pass = several ? 0 : 1; pass < 2; pass++)
+        for (size_t i = 0; i < p->nargs; i++) {
+            const PlanArg *a = &p->args[i];
+            const char *name = names[p->nparams + i];
+            if (!a->output) continue;
+            if (pass == 0) buf_printf(out, "        const %s %s = ", c_type(a->type), element_name(p, names, name));
+            else buf_printf(out, "        %s[i] = ", name);
+            if (pass == 1 && several) buf_puts(out, element_name(p, names, name));
+            else write_value(&w, g->outs[a->index].node, out);
+            buf_puts(out, ";\n");
+        }
+    buf_puts(out, "    }\n");
+    /* arrays that the gradient does not need are arguments all the same */
+    for (size_t i = 0; i < p->nargs; i++)
+        if (!p->args[i].output && !needed[g->vars[p->args[i].index].node->id])
+            buf_printf(out, "    (void)%s;\n", names[p->nparams + i]);
+    for (size_t i = 0; i < p->nparams; i++)
+        if (!needed[g->vars[p->params[i].index].node->id]) buf_printf(out, "    (void)%s;\n", names[i]);
+    buf_puts(out, "}\n");
+    for (int h = 0; h < HELPER_COUNT; h++) helpers[h] = helpers[h] || w.helpers[h];
+}
+
+static void comment_lines(const char *text, Buf *out) {
+    for (const char *s = text; *s;) {
+        const size_t n = strcspn(s, "\n");
+        Buf line;
+        buf_init(&line, out->arena);
+        buf_write(&line, s, n);
+        buf_puts(out, " * ");
+        c_comment(line.s, out);
+        buf_putc(out, '\n');
+        s += n + (s[n] == '\n');
+    }
+}
+
+void c_source(const Plan *const *plans, size_t n, const CFile *file, Buf *out) {
+    Buf functions;
+    bool helpers[HELPER_COUNT] = {false};
+    buf_init(&functions, out->arena);
+    for (size_t i = 0; i < n; i++) {
+        buf_putc(&functions, '\n');
+        if (file->notes && file->notes[i] && *file->notes[i]) {
+            buf_puts(&functions, "/*\n");
+            comment_lines(file->notes[i], &functions);
+            buf_puts(&functions, " */\n");
+        }
+        function(plans[i], helpers, &functions);
+    }
+    buf_puts(out, "/* Made by actc; standalone C99.\n");
+    if (file->command) comment_lines(file->command, out);
+    buf_puts(out, " *\n * Build it with\n *     cc -std=c99 -O3 -march=native -fno-math-errno -fno-trapping-math -c ");
+    c_comment(file->base, out);
+    buf_puts(out, ".c\n * where -march=native may be any processor (one with fused multiply-add is much faster) and the last two options\n"
+                  " * let gcc use vector instructions; none of them changes a bit of the results. */\n");
+    buf_printf(out, "#include \"%s.h\"\n\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
+               strrchr(file->base, '/') ? strrchr(file->base, '/') + 1 : file->base);
+    buf_puts(out, preamble_text());
+    for (int h = 0; h < HELPER_COUNT; h++)
+        if (helpers[h]) buf_printf(out, "\n%s", helper_text((Helper)h));
+    buf_puts(out, functions.s);
+}
