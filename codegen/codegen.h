@@ -65,14 +65,14 @@ typedef struct JitCode JitCode; /* code in memory: one object with any number of
 typedef struct {
     int version; /* BACKEND_VERSION of the header that it was compiled with */
     const char *(*create)(const Target *target, Jit **out);
-    void (*destroy)(Jit *jit);
-    /* All plans in one module, to object, assembly or LLVM text. */
+    void (*destroy)(Jit *jit); /* its code must have been unloaded; NULL is fine */
+    /* All plans in one module, to object, assembly, LLVM text or bitcode. With a message, `out` is empty. */
     const char *(*emit)(Jit *jit, const Plan *const *plans, size_t n, EmitKind kind, Bytes *out);
     void (*free_bytes)(Bytes *bytes);
-    /* Links an object into memory; `entry` then finds its symbols. */
+    /* Links an object that `emit` made into memory; `entry` then finds its symbols, or gives NULL. */
     const char *(*load)(Jit *jit, const Bytes *object, JitCode **out);
     void *(*entry)(JitCode *code, const char *symbol);
-    void (*unload)(JitCode *code);
+    void (*unload)(JitCode *code); /* NULL is fine */
 } Backend;
 
 enum { BACKEND_VERSION = 1 };

@@ -299,7 +299,7 @@ static void print_call(const Call *c, Buf *out) {
     bool params = false;
     for (const Arg *a = c->args; a; a = a->next) {
         if (c->semicolon && a->param && !params) {
-            buf_puts(out, a == c->args ? ";" : "; ");
+            buf_puts(out, "; ");
             params = true;
         } else if (a != c->args) {
             buf_puts(out, ", ");
@@ -433,4 +433,12 @@ void def_print(const Def *d, Buf *out) {
         expr_print(d->grads[i].value, out);
     }
     buf_putc(out, '\n');
+}
+
+const char *def_called(const Def *d, Arena *arena) {
+    if (!d->name) return "the expression";
+    Buf b;
+    buf_init(&b, arena);
+    buf_printf(&b, "'%s'", d->name);
+    return b.s;
 }

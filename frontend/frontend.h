@@ -1,6 +1,6 @@
 /* From text to a checked tree, and from the tree to a graph. The map of this folder, in the order in which data flows:
  *
- *   text --parse.c (act.l, act.y, ast.c)--> definitions --resolve.c--> names bound --sema.c--> checked --lower.c--> Graph
+ *   text --parse.c (act.l, act.y, ast.c)--> definitions --resolve.c--> names bound --check.c--> checked --lower.c--> Graph
  *
  * A text is lexed as a whole, cut where definitions begin, and each definition is parsed alone, so that a broken one
  * spoils no other. A tree is never deeper than LIMIT_DEPTH, which is what makes recursion over it safe. */
@@ -121,7 +121,7 @@ struct Call {
     bool semicolon; /* f(;…) or f(…;…) was written */
     bool stage;     /* an operand of → that gets its first input from there; written without parentheses if no args */
     /* For a definition: the value of each input and then of each param; NULL where the default holds, or, in a stage,
-     * where the value flows in. Filled in by sema.c. */
+     * where the value flows in. Filled in by check.c. */
     Expr **bound;
 };
 
@@ -140,7 +140,7 @@ typedef struct {
     bool learn;
     Axis *axes;
     Expr *value; /* NULL: no default */
-    Kind kind;   /* by sema.c */
+    Kind kind;   /* by check.c */
 } Param;
 
 /* `where name = value`, or `grad name = value`. */
@@ -166,9 +166,9 @@ struct Def {
     bool has_list; /* name(…) = …, not name = … */
     bool bad;      /* has errors: uses of it are silent */
     uint8_t state; /* DefState, for the order of checking */
-    DefKind kind;  /* by sema.c */
-    const char *varies; /* by sema.c: a learnable or random number because of which it is not constant */
-    Input *inputs; /* of a pipeline, by sema.c: those of its first stage; no slots belong to them */
+    DefKind kind;  /* by check.c */
+    const char *varies; /* by check.c: a learnable or random number because of which it is not constant */
+    Input *inputs; /* of a pipeline, by check.c: those of its first stage; no slots belong to them */
     Param *params;
     Local *wheres, *grads;
     uint32_t ninputs, nparams, nwheres, ngrads;
@@ -206,6 +206,8 @@ Loc source_loc(Diags *diags, const Source *source, Span span);
 /* The tree in canonical source form, for `show --stage=ast`. */
 void def_print(const Def *d, Buf *out);
 void expr_print(const Expr *e, Buf *out);
+/* For messages: 'name', in quotes, or "the expression". */
+const char *def_called(const Def *d, Arena *arena);
 
 /* ---- elementary.c: the names that the language itself has ---- */
 
@@ -238,21 +240,25 @@ const char *module_hint(const Module *m, Arena *arena, const char *name, bool ca
 static inline uint32_t def_first_param(const Def *d) { return d->has_list ? d->ninputs : 0; }
 static inline uint32_t def_slots(const Def *d) { return def_first_param(d) + d->nparams + d->nwheres; }
 
-/* ---- sema.c ---- */
+/* ---- check.c: one definition ---- */
+
+/* After those that it uses; `d->bad` if there are mistakes. */
+void check_def(const Module *m, Arena *arena, Diags *diags, Def *d);
+/* Binds and checks a definition of which only the value matters: a constant of that kind for `param`. */
+bool check_constant(const Module *m, Arena *arena, Diags *diags, Def *d, Kind kind, const char *param);
+
+/* ---- sema.c: modules ---- */
 
 /* Parses and checks a text. Always gives a module; mistakes are in `diags`. `library` holds names that this text may
  * use and shadow (NULL for the library itself). Everything lives in `arena`. */
 Module *frontend_parse(Arena *arena, Intern *names, Diags *diags, Source source, const Module *library);
 size_t module_def_count(const Module *m);
 const Def *module_def(const Module *m, size_t index); /* those of this text, in its order */
-const char *def_name(const Def *d);
+const char *def_name(const Def *d); /* "f" for an expression */
 
 /* What stands for NAME on the command line: a definition's name (of `m` or its library), a pipeline, or an expression
  * whose free names are its inputs in order of appearance. NULL with a diagnostic where it is none of these. */
 const Def *frontend_function(Module *m, Diags *diags, Source text);
-
-/* Checks a definition of which only the value matters, a constant of that kind for `param`. */
-bool sema_constant(const Module *m, Arena *arena, Diags *diags, Def *d, Kind kind, const char *param);
 
 /* ---- lower.c ---- */
 

@@ -97,8 +97,17 @@ static Value apply_op(Lowering *l, Op op, const Value *args, size_t n) {
 }
 
 static Value choose(Lowering *l, Value c, Value a, Value b) {
-    Node *n = node_is_const(c.node) ? (c.node->bits ? a.node : b.node)
-                                    : graph_op(l->g, OP_COND, c.node, a.node, b.node);
+    Graph *g = l->g;
+    Node *n;
+    if (node_is_const(c.node)) {
+        n = c.node->bits ? a.node : b.node;
+    } else if (a.node->type == TYPE_BOOL) { /* of conditions it is logic */
+        Node *yes = graph_op(g, OP_AND, c.node, a.node, NULL);
+        Node *no = graph_op(g, OP_AND, graph_op(g, OP_NOT, c.node, NULL, NULL), b.node, NULL);
+        n = graph_op(g, OP_OR, yes, no, NULL);
+    } else {
+        n = graph_op(g, OP_COND, c.node, a.node, b.node);
+    }
     return (Value){n, a.varies || b.varies || c.varies};
 }
 
@@ -280,11 +289,11 @@ static Value lower(Lowering *l, const Frame *f, const Expr *e) {
     if (l->failed) return bad_value(l, KIND_NUMBER);
     if (++l->steps > LIMIT_STEPS || l->g->nnodes > LIMIT_NODES) {
         const Span span = l->root->name_span.end > l->root->name_span.begin ? l->root->name_span : l->root->span;
-        REPORT(l, &(Frame){.d = l->root}, span, DIAG_TOO_LARGE, def_name(l->root), LIMIT_NODES);
+        REPORT(l, &(Frame){.d = l->root}, span, DIAG_TOO_LARGE, def_called(l->root, l->arena), LIMIT_NODES);
         return bad_value(l, KIND_NUMBER);
     }
     if (l->depth == LIMIT_INLINE_DEPTH) {
-        REPORT(l, f, e->span, DIAG_INLINE_DEPTH, def_name(l->root), LIMIT_INLINE_DEPTH);
+        REPORT(l, f, e->span, DIAG_INLINE_DEPTH, def_called(l->root, l->arena), LIMIT_INLINE_DEPTH);
         return bad_value(l, KIND_NUMBER);
     }
     l->depth++;
@@ -347,7 +356,7 @@ static void grow_memo(Lowering *l) {
 
 static Value call_def(Lowering *l, const Frame *up, Span call, const Def *d, const Value *args) {
     if (d->bad) {
-        REPORT(l, up, call, DIAG_NOT_COMPILABLE, def_name(d));
+        REPORT(l, up, call, DIAG_NOT_COMPILABLE, def_called(d, l->arena));
         return bad_value(l, KIND_NUMBER);
     }
     const size_t n = d->kind == DEF_CONSTANT ? 0 : (size_t)d->ninputs + d->nparams;
@@ -382,7 +391,7 @@ static Value read_setting(Lowering *l, const Setting *s, const Param *p) {
     Def *d = parse_expression(l->arena, &names, l->diags, setting_source(l, s, true));
     if (!d) return bad_value(l, p->kind);
     d->has_list = true;
-    if (!sema_constant(l->m, l->arena, l->diags, d, p->kind, p->name)) return bad_value(l, p->kind);
+    if (!check_constant(l->m, l->arena, l->diags, d, p->kind, p->name)) return bad_value(l, p->kind);
     Value *slots = ARENA_ARRAY(l->arena, Value, def_slots(d));
     const Frame f = {.d = d, .slots = slots};
     for (uint32_t i = 0; i < d->nwheres; i++) slots[i] = lower(l, &f, d->wheres[i].value);
@@ -409,9 +418,9 @@ static void check_settings(Lowering *l, const Setting *settings, size_t n) {
         buf_init(&hint, l->arena);
         if (best) buf_printf(&hint, "; did you mean '%s'?", best);
         if (twice) diag_report(l->diags, loc, DIAG_SETTING_TWICE, name);
-        else if (found) diag_report(l->diags, loc, DIAG_SETTING_LEARN, name, def_name(d));
-        else if (input) diag_report(l->diags, loc, DIAG_SETTING_INPUT, name, def_name(d));
-        else diag_report(l->diags, loc, DIAG_SETTING_UNKNOWN, def_name(d), name, hint.s);
+        else if (found) diag_report(l->diags, loc, DIAG_SETTING_LEARN, name, def_called(d, l->arena));
+        else if (input) diag_report(l->diags, loc, DIAG_SETTING_INPUT, name, def_called(d, l->arena));
+        else diag_report(l->diags, loc, DIAG_SETTING_UNKNOWN, def_called(d, l->arena), name, hint.s);
     }
 }
 
@@ -437,11 +446,11 @@ Graph *frontend_lower(Arena *arena, const Module *m, const Def *d, Type real, co
     const Frame root = {.d = d};
     const Span name = d->name_span.end > d->name_span.begin ? d->name_span : d->span;
     if (d->bad) {
-        REPORT(&l, &root, name, DIAG_NOT_COMPILABLE, def_name(d));
+        REPORT(&l, &root, name, DIAG_NOT_COMPILABLE, def_called(d, arena));
         return NULL;
     }
     if (d->ninputs == 0) {
-        REPORT(&l, &root, name, DIAG_NO_INPUTS, def_name(d));
+        REPORT(&l, &root, name, DIAG_NO_INPUTS, def_called(d, arena));
         return NULL;
     }
     check_supported(&l, &root);

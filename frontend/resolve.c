@@ -109,7 +109,7 @@ static void add_locals(Resolver *r) {
         uint32_t first;
         if (find_local(r, name, &first) && first < slot) {
             slot_name(r->d, first, &other);
-            REPORT(r, span, DIAG_NAME_TWICE, name, r->d->name ? r->d->name : "the expression");
+            REPORT(r, span, DIAG_NAME_TWICE, name, def_called(r->d, r->arena));
             NOTE(r, other, DIAG_NOTE_FIRST, name);
         } else if (r->table) {
             size_t at = hash_bytes(name, strlen(name), 0) & (r->table_cap - 1);
@@ -287,7 +287,7 @@ static void collect(Resolver *r, const Expr *e) {
     uint32_t slot;
     if (find_local(r, e->text, &slot) || module_find(r->m, e->text)) return;
     if (elementary_find(e->text, false).kind != REF_NONE) return;
-    if (r->d->ninputs > LIMIT_FREE) return; /* reported by frontend_function */
+    if (r->d->ninputs > LIMIT_FREE) return;
     size_t n = r->d->ninputs, cap = n;
     if (n & (n - 1)) { /* room is left up to the next power of two */
         cap = 1;
@@ -348,7 +348,7 @@ static void resolve_grads(Resolver *r) {
             REPORT(r, g->span, DIAG_GRAD_TARGET, g->name, d->name);
         } else if (first[slot]) {
             REPORT(r, g->span, DIAG_GRAD_TWICE, g->name);
-            NOTE(r, first[slot]->span, DIAG_NOTE_FIRST, g->name);
+            NOTE(r, first[slot]->span, DIAG_NOTE_GIVEN);
         } else {
             g->slot = slot;
             first[slot] = g;
@@ -376,6 +376,10 @@ void resolve_def(const Module *m, Arena *arena, Diags *diags, Def *d, bool free)
         r.collecting = true;
         resolve_values(&r);
         r.collecting = false;
+        if (d->ninputs > LIMIT_FREE) {
+            REPORT(&r, d->inputs[LIMIT_FREE].span, DIAG_TOO_MANY_INPUTS, LIMIT_FREE);
+            return;
+        }
     }
     add_locals(&r);
     r.no_locals = true;

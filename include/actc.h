@@ -88,7 +88,14 @@ ACTC_API const char *actc_module_function_name(const actc_module *module, size_t
 
 typedef struct actc_kernel actc_kernel;
 
-typedef enum actc_kind { ACTC_FORWARD = 0, ACTC_BACKWARD = 1, ACTC_FORWARD_BACKWARD = 2 } actc_kind;
+/* Forward: outputs from inputs. Backward: dx = dy*(dy/dx) for each input, from inputs and dy. Both in one pass. And the
+ * vector-Jacobian product of backward: from inputs, dy and the cotangent ddx of dx, for each input, d_x and d_dy. */
+typedef enum actc_kind {
+    ACTC_FORWARD = 0,
+    ACTC_BACKWARD = 1,
+    ACTC_FORWARD_BACKWARD = 2,
+    ACTC_BACKWARD2 = 3
+} actc_kind;
 
 typedef enum actc_dtype { ACTC_F32 = 0, ACTC_F64 = 1 } actc_dtype;
 
@@ -156,12 +163,65 @@ typedef struct actc_tensor {
 ACTC_API actc_status actc_kernel_run(const actc_kernel *kernel, const actc_tensor *const *arguments, size_t count,
                                      actc_diagnostics **diagnostics);
 
+/* ---- ahead of time ---- */
+
+/* What can be made of functions: a C file, its header, or code for a machine. */
+typedef enum actc_format {
+    ACTC_FORMAT_C = 0,
+    ACTC_FORMAT_HEADER = 1,
+    ACTC_FORMAT_OBJECT = 2,
+    ACTC_FORMAT_ASSEMBLY = 3,
+    ACTC_FORMAT_LLVM = 4,
+    ACTC_FORMAT_BITCODE = 5
+} actc_format;
+
+typedef struct actc_emit_options {
+    size_t size;                  /* sizeof(actc_emit_options) */
+    const char *const *functions; /* as for actc_kernel_compile */
+    size_t function_count;        /* 0: all that the module's text defines */
+    const actc_kind *kinds;       /* one C function for each of these of each function */
+    size_t kind_count;            /* 0: forward */
+    actc_dtype dtype;
+    const actc_setting *settings; /* of params of the one function, if there is only one */
+    size_t setting_count;
+    const char *name;             /* what to call the one function, if there is only one; NULL: its own name */
+    const char *prefix;           /* before every C name; NULL: none */
+    const char *base;             /* the file's name without an ending: of the header that the C file includes */
+    const char *target;           /* a triple such as "aarch64-linux-gnu"; NULL: this machine */
+    const char *cpu;              /* a processor; several, separated by commas, in one object that chooses when it is
+                                   * loaded; NULL: this machine's, or the target's plainest */
+} actc_emit_options;
+
+typedef struct actc_bytes {
+    char *data; /* ends in a NUL that is not counted */
+    size_t size;
+} actc_bytes;
+
+/* Makes the text or the object of all functions. C and headers need no code generator. The bytes are the caller's, to be
+ * ended with actc_bytes_release. */
+ACTC_API actc_status actc_emit(actc_module *module, actc_format format, const actc_emit_options *options,
+                               actc_bytes *out, actc_diagnostics **diagnostics);
+ACTC_API void actc_bytes_release(actc_bytes *bytes); /* NULL is fine */
+
 /* ---- experimental: may change in any release ---- */
 
-/* What a stage made of a function: "ast", "graph", "stable", "grad", "expanded", "plan", "llvm" or "asm". The text is
- * the caller's, to be ended with actc_text_release. */
+/* What a stage made of a function: "ast", "graph", "stable", "grad", "expanded", "plan", "llvm", "asm" or "c". The text
+ * is the
+ * caller's, to be ended with actc_text_release. */
 ACTC_API actc_status actc_show(actc_module *module, const char *function, const char *stage,
                                const actc_kernel_options *options, char **text, actc_diagnostics **diagnostics);
+
+/* The derivative with respect to the input `wrt` (NULL: the first), of the given order, as one expression of the language
+ * that can be parsed again, or as LaTeX. Params are rounded to `options`' type; f64 where that is NULL. */
+ACTC_API actc_status actc_derive(actc_module *module, const char *function, const char *wrt, unsigned order, int latex,
+                                 const actc_kernel_options *options, char **text, actc_diagnostics **diagnostics);
+
+/* The value and the derivatives up to `order` with respect to each input, at a point: one setting for each input. Computed
+ * in high precision and rounded once to `options`' type (f64 where that is NULL): lines `y = 0.5`, `dy/dx = 0.25`,
+ * `d2y/dx2 = 0`. */
+ACTC_API actc_status actc_eval(actc_module *module, const char *function, const actc_setting *inputs, size_t input_count,
+                               unsigned order, const actc_kernel_options *options, char **text,
+                               actc_diagnostics **diagnostics);
 ACTC_API void actc_text_release(char *text); /* NULL is fine */
 
 #ifdef __cplusplus

@@ -165,12 +165,11 @@ void diff_reverse(Graph *g, Node *y, Node *const *wrt, Node **out, size_t n) {
     }
 }
 
-static const char *prefixed(Graph *g, const char *name) {
-    const size_t n = strlen(name);
-    char *s = arena_alloc(g->arena, n + 2);
-    s[0] = 'd';
-    memcpy(s + 1, name, n);
-    return s;
+static const char *prefixed(Graph *g, const char *prefix, const char *name) {
+    Buf b;
+    buf_init(&b, g->arena);
+    buf_printf(&b, "%s%s", prefix, name);
+    return b.s;
 }
 
 void diff_backward(Graph *g, bool keep_value) {
@@ -181,9 +180,29 @@ void diff_backward(Graph *g, bool keep_value) {
     size_t n = 0;
     for (size_t i = 0; i < nvars; i++)
         if (g->vars[i].kind == VAR_INPUT || g->vars[i].kind == VAR_LEARN) wrt[n++] = g->vars[i].node;
-    Node *dy = graph_var(g, VAR_COTANGENT, prefixed(g, g->outs[0].name), (Type)y->type, y->axes | AXES_REST);
+    Node *dy = graph_var(g, VAR_COTANGENT, prefixed(g, "d", g->outs[0].name), (Type)y->type, y->axes | AXES_REST);
     diff_reverse(g, y, wrt, d, n);
     if (!keep_value) g->nouts = 0;
     for (size_t i = 0; i < n; i++)
-        graph_output(g, prefixed(g, g->vars[wrt[i]->attr].name), simplify_op(g, OP_DMUL, dy, d[i], NULL));
+        graph_output(g, prefixed(g, "d", g->vars[wrt[i]->attr].name), simplify_op(g, OP_DMUL, dy, d[i], NULL));
+}
+
+void diff_backward2(Graph *g) {
+    const size_t nvars = g->nvars, nouts = g->nouts;
+    Node **wrt = ARENA_ARRAY(g->arena, Node *, nvars), **d = ARENA_ARRAY(g->arena, Node *, nvars);
+    Node **sums = ARENA_ARRAY(g->arena, Node *, nvars);
+    size_t n = 0;
+    for (size_t i = 0; i < nvars; i++)
+        if (g->vars[i].kind != VAR_PARAM) wrt[n++] = g->vars[i].node;
+    for (size_t k = 0; k < nouts; k++) {
+        Node *dx = g->outs[k].node;
+        Node *ddx = graph_var(g, VAR_COTANGENT, prefixed(g, "d", g->outs[k].name), (Type)dx->type, AXES_REST);
+        diff_reverse(g, dx, wrt, d, n);
+        for (size_t i = 0; i < n; i++) {
+            Node *part = simplify_op(g, OP_DMUL, ddx, d[i], NULL);
+            sums[i] = sums[i] ? simplify_op(g, OP_ADD, sums[i], part, NULL) : part;
+        }
+    }
+    g->nouts = 0;
+    for (size_t i = 0; i < n; i++) graph_output(g, prefixed(g, "d_", g->vars[wrt[i]->attr].name), sums[i]);
 }

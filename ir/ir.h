@@ -148,14 +148,20 @@ void fold_decode(mpfr_ptr v, uint64_t bits, Type type);
  * first argument's. */
 uint64_t fold_bits(Op op, Type type, Type from, const uint64_t arg[3]);
 
-/* ---- print.c, read.c: the text form ---- */
+/* ---- print.c, latex.c, read.c: the text form ---- */
 
 /* Prints `name(vars) = body where t1 = …`; nodes used more than once get a name. Several outputs: `= (y = …, dx = …)`.
  * What is printed reads back to the same graph: a float is a short decimal, or how it came about (sqrt(2/pi)), or
  * f32(0.1) for the nearest f32, or hexadecimal. */
 void graph_print(const Graph *g, Buf *out);
-/* One expression over the variables of g, in the language's syntax. */
+/* One expression over the variables of g in the language's own syntax, with `where` for what occurs several times.
+ * Constants that are not short print as what they round to in the kernel's type. */
 void node_print(const Graph *g, const Node *n, Buf *out);
+/* The shortest decimal of at most `most` digits that reads back to |v|: exactly where `type` is TYPE_BOOL, else when both
+ * are rounded to that type. */
+bool print_shortest(Buf *out, mpfr_srcptr v, size_t most, Type type);
+/* The same as LaTeX, without surrounding dollars. */
+void node_print_latex(const Graph *g, const Node *n, Buf *out);
 /* Reads what graph_print printed. NULL and a message at `*error` (static text; `*at` the byte) for anything else. */
 Graph *graph_read(Arena *arena, const char *text, Type real, const char **error, size_t *at);
 
@@ -203,6 +209,9 @@ void diff_reverse(Graph *g, Node *y, Node *const *wrt, Node **d, size_t n);
 /* For the only output, y: adds a cotangent dy and outputs dx = dy*(dy/dx) for each input and learnable; keeps y only
  * if `keep_value`. */
 void diff_backward(Graph *g, bool keep_value);
+/* After diff_backward without the value: its vector-Jacobian product. Adds a cotangent ddx for each output dx, and gives
+ * d_x = sum of ddx*(d dx/d x) for each input and learnable x and for dy. */
+void diff_backward2(Graph *g);
 
 /* ---- expand.c, expand/: operations into primitives ---- */
 
@@ -227,7 +236,7 @@ void eval_real(const Graph *g, const mpfr_srcptr *vars, const mpfr_ptr *outs, mp
 
 /* ---- plan.c: what a kernel is ---- */
 
-typedef enum { KERNEL_FORWARD, KERNEL_BACKWARD, KERNEL_FORWARD_BACKWARD } KernelKind;
+typedef enum { KERNEL_FORWARD, KERNEL_BACKWARD, KERNEL_FORWARD_BACKWARD, KERNEL_BACKWARD2 } KernelKind;
 
 typedef struct {
     const char *name;

@@ -22,6 +22,7 @@ typedef struct {
     Buf *out;
     uint32_t *names; /* for each node: 0, or the number of its name t1, t2, … */
     const char *prefix;
+    bool language; /* for people and the frontend: no f32(0.1), no hexadecimal digits beyond the type */
 } Printer;
 
 static void print(Printer *p, const Node *n, int around);
@@ -62,8 +63,11 @@ static void put_decimal(Buf *out, const char *digits, mpfr_exp_t exp10) {
 }
 
 /* The shortest decimal of at most `most` digits that reads back to v, rounded to `type` unless that is TYPE_BOOL. */
-static bool put_shortest(Buf *out, mpfr_srcptr v, size_t most, Type type) {
+bool print_shortest(Buf *out, mpfr_srcptr v, size_t most, Type type) {
     NUMBER_TEMP(back, NUMBER_BITS);
+    NUMBER_TEMP(target, NUMBER_BITS);
+    if (type == TYPE_BOOL) mpfr_set(target, v, MPFR_RNDN);
+    else fold_decode(target, fold_encode(v, type), type);
     bool found = false;
     for (size_t digits = 1; digits <= most && !found; digits++) {
         mpfr_exp_t e;
@@ -84,7 +88,7 @@ static bool put_shortest(Buf *out, mpfr_srcptr v, size_t most, Type type) {
         text[at] = 0;
         mpfr_strtofr(back, text, NULL, 10, MPFR_RNDN);
         if (type != TYPE_BOOL) fold_decode(back, fold_encode(back, type), type);
-        if (mpfr_cmpabs(back, v) == 0) {
+        if (mpfr_cmpabs(back, target) == 0) {
             put_decimal(out, d, e);
             found = true;
         }
@@ -99,7 +103,7 @@ static bool put_rounded(Buf *out, mpfr_srcptr v, uint64_t bits, Type type) {
     if (mpfr_cmpabs(same, v) != 0) return false;
     const size_t open = out->len;
     buf_puts(out, type == TYPE_F32 ? "f32(" : "f64(");
-    if (put_shortest(out, v, 17, type)) {
+    if (print_shortest(out, v, 17, type)) {
         buf_putc(out, ')');
         return true;
     }
@@ -151,15 +155,15 @@ static void print_number(Printer *p, const Node *n, int around) {
             if (paren) buf_putc(out, '(');
             if (negative) buf_putc(out, '-');
             const Type t = (Type)n->type;
-            if (put_shortest(out, size, p->g->expanded ? 7 : 17, TYPE_BOOL)) {
+            if (print_shortest(out, size, p->g->expanded ? 7 : 17, TYPE_BOOL)) {
                 if (paren) buf_putc(out, ')');
             } else if (!p->g->expanded && n->form) {
                 out->len = start;
                 out->s[start] = 0;
                 print(p, n->form, around);
             } else {
-                if (p->g->expanded || (!put_rounded(out, size, n->bits, t) &&
-                                       !put_shortest(out, size, 40, TYPE_BOOL)))
+                if (p->language ? !print_shortest(out, size, 17, t) : p->g->expanded || (!put_rounded(out, size, n->bits, t) &&
+                                       !print_shortest(out, size, 40, TYPE_BOOL)))
                     put_hexadecimal(out, size);
                 if (paren) buf_putc(out, ')');
             }
@@ -272,6 +276,18 @@ static void choose_names(const Graph *g, const Node *const *roots, size_t nroots
     }
 }
 
+static void print_where(Printer *p, const char *where, const char *comma) {
+    for (size_t i = 0; i < p->g->nnodes; i++) {
+        const uint32_t name = p->names[i];
+        if (!name) continue;
+        buf_printf(p->out, "%s%s%u = ", where, p->prefix, (unsigned)name);
+        where = comma;
+        p->names[i] = 0;
+        print(p, p->g->nodes[i], P_COND);
+        p->names[i] = name;
+    }
+}
+
 void graph_print(const Graph *g, Buf *out) {
     Printer p = {.g = g, .out = out, .prefix = free_prefix(g)};
     const Node **roots = ARENA_ARRAY(g->arena, const Node *, g->nouts + 1);
@@ -289,20 +305,13 @@ void graph_print(const Graph *g, Buf *out) {
         print(&p, g->outs[i].node, P_COND);
     }
     if (!bare) buf_putc(out, ')');
-    bool first = true;
-    for (size_t i = 0; i < g->nnodes; i++) {
-        const uint32_t name = p.names[i];
-        if (!name) continue;
-        buf_printf(out, first ? "\n    where %s%u = " : ",\n          %s%u = ", p.prefix, (unsigned)name);
-        first = false;
-        p.names[i] = 0;
-        print(&p, g->nodes[i], P_COND);
-        p.names[i] = name;
-    }
+    print_where(&p, "\n    where ", ",\n          ");
     buf_putc(out, '\n');
 }
 
 void node_print(const Graph *g, const Node *n, Buf *out) {
-    Printer p = {.g = g, .out = out};
+    Printer p = {.g = g, .out = out, .prefix = free_prefix(g), .language = true};
+    choose_names(g, &n, 1, &p);
     print(&p, n, P_COND);
+    print_where(&p, " where ", ", ");
 }

@@ -7,7 +7,7 @@
 #include "runtime.h"
 
 /* A list that could not be allocated is not worth failing for: the status says enough. */
-static void give_text(actc_diagnostics **out, const char *text, size_t n) {
+static void set_text(actc_diagnostics **out, const char *text, size_t n) {
     actc_diagnostics *d = malloc(sizeof *d);
     char *copy = malloc(n + 1);
     if (!d || !copy) {
@@ -33,7 +33,7 @@ actc_status fail(actc_diagnostics **out, actc_status status, const char *fmt, ..
     n = n < 0 ? head : head + n;
     if (n > (int)sizeof text - 2) n = (int)sizeof text - 2;
     text[n] = '\n';
-    give_text(out, text, (size_t)n + 1);
+    set_text(out, text, (size_t)n + 1);
     return status;
 }
 
@@ -42,7 +42,7 @@ void export_diagnostics(const Diags *d, actc_diagnostics **out) {
     Buf text;
     buf_init(&text, d->arena);
     diags_text(d, &text);
-    give_text(out, text.s, text.len);
+    set_text(out, text.s, text.len);
 }
 
 const char *actc_diagnostics_text(const actc_diagnostics *d) { return d ? d->text : ""; }
@@ -51,4 +51,11 @@ void actc_diagnostics_release(actc_diagnostics *d) {
     if (!d) return;
     free(d->text);
     free(d);
+}
+
+actc_status give_text(const Buf *b, char **out) {
+    *out = malloc(b->len + 1);
+    if (!*out) return ACTC_E_MEMORY;
+    memcpy(*out, b->s, b->len + 1);
+    return ACTC_OK;
 }

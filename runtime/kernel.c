@@ -4,54 +4,6 @@
 
 #include "runtime.h"
 
-/* One use of the compiler: its arena, and the lock on the module whose tree it reads. */
-typedef struct {
-    actc_module *module;
-    jmp_buf out;
-    Arena arena;
-    Setting *settings;
-} Compilation;
-
-static void compilation_end(Compilation *s) {
-    arena_free(&s->arena);
-    free(s->settings);
-    s->module->diags.count = s->module->diags.errors = 0;
-    pthread_mutex_unlock(&s->module->lock);
-}
-
-static actc_status compilation_begin(Compilation *s, actc_module *m, const actc_kernel_options *options) {
-    *s = (Compilation){.module = m};
-    if (options->setting_count) {
-        s->settings = calloc(options->setting_count, sizeof *s->settings);
-        if (!s->settings) return ACTC_E_MEMORY;
-        for (size_t i = 0; i < options->setting_count; i++)
-            s->settings[i] = (Setting){options->settings[i].name, options->settings[i].value};
-    }
-    pthread_mutex_lock(&m->lock);
-    m->diags.count = m->diags.errors = 0;
-    arena_init(&s->arena, m->context->allocator, 0, &s->out);
-    m->arena.out = &s->out;
-    return ACTC_OK;
-}
-
-static CompileJob compilation_job(Compilation *s, const char *function, const actc_kernel_options *options) {
-    return (CompileJob){.arena = &s->arena,
-                        .tree = s->module->tree,
-                        .function = arena_strdup(&s->module->arena, function),
-                        .kind = options->kind,
-                        .type = options->dtype == ACTC_F64 ? TYPE_F64 : TYPE_F32,
-                        .settings = s->settings,
-                        .nsettings = options->setting_count,
-                        .diags = &s->module->diags};
-}
-
-/* Why there is no plan, once the job has ended. */
-static actc_status why_not(Compilation *s, const char *internal_error, actc_diagnostics **diagnostics) {
-    if (internal_error) return fail(diagnostics, ACTC_E_INTERNAL, "a bug in actc: %s", internal_error);
-    export_diagnostics(&s->module->diags, diagnostics);
-    return ACTC_E_SOURCE;
-}
-
 /* ---- compiling ---- */
 
 static actc_role role_of(const PlanArg *a) {
@@ -149,10 +101,10 @@ actc_status actc_kernel_compile(actc_module *module, const char *function, const
     }
     const CompileJob job = compilation_job(&s, function, &o);
     const char *internal_error;
-    const Plan *plan = compile_plan(&job, STAGE_PLAN, NULL, &internal_error);
+    const Plan *plan = compile_plan(&job, &internal_error);
     if (plan) export_diagnostics(&module->diags, diagnostics); /* warnings; nothing below may jump */
     actc_kernel *k = plan ? describe(plan, o.kind) : NULL;
-    if (!plan) status = why_not(&s, internal_error, diagnostics);
+    if (!plan) status = compilation_failure(&s, internal_error, diagnostics);
     else if (!k) status = ACTC_E_MEMORY;
     else status = generate(module->context, plan, k, diagnostics);
     if (status == ACTC_OK) {
@@ -184,77 +136,3 @@ actc_status actc_kernel_argument(const actc_kernel *k, size_t index, actc_argume
 }
 
 actc_function *actc_kernel_function(const actc_kernel *k) { return k ? k->function : NULL; }
-
-/* ---- showing ---- */
-
-static bool stage_by_name(const char *name, Stage *out) {
-    static const char *const names[] = {
-#define STAGE(id, stage, is_graph) #stage,
-#include "stages.def"
-#undef STAGE
-    };
-    for (int i = 0; i < STAGE_COUNT; i++)
-        if (strcmp(names[i], name) == 0) {
-            *out = (Stage)i;
-            return true;
-        }
-    return false;
-}
-
-static actc_status show_code(actc_context *ctx, const Plan *plan, Stage stage, char **text, actc_diagnostics **diagnostics) {
-    actc_status status = ACTC_OK;
-    Bytes bytes = {NULL, 0};
-    pthread_mutex_lock(&ctx->lock);
-    const char *error = context_open_backend(ctx);
-    if (!error) error = ctx->backend->emit(ctx->jit, &plan, 1, stage == STAGE_ASM ? EMIT_ASSEMBLY : EMIT_LLVM, &bytes);
-    if (error) {
-        status = fail(diagnostics, ACTC_E_BACKEND, "code generation: %s", error);
-    } else {
-        *text = malloc(bytes.size + 1);
-        if (*text) memcpy(*text, bytes.data, bytes.size), (*text)[bytes.size] = 0;
-        else status = ACTC_E_MEMORY;
-        ctx->backend->free_bytes(&bytes);
-    }
-    pthread_mutex_unlock(&ctx->lock);
-    return status;
-}
-
-actc_status actc_show(actc_module *module, const char *function, const char *stage_name,
-                      const actc_kernel_options *options, char **text, actc_diagnostics **diagnostics) {
-    if (diagnostics) *diagnostics = NULL;
-    if (text) *text = NULL;
-    if (!module || !function || !stage_name || !text) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_show: an argument is NULL");
-    Stage stage;
-    if (!stage_by_name(stage_name, &stage)) return fail(diagnostics, ACTC_E_NOT_FOUND, "unknown stage '%s'", stage_name);
-    actc_kernel_options o;
-    actc_status status = read_options(options, &o, diagnostics);
-    if (status != ACTC_OK) return status;
-    Compilation s;
-    status = compilation_begin(&s, module, &o);
-    if (status != ACTC_OK) return status;
-    if (setjmp(s.out)) {
-        compilation_end(&s);
-        return ACTC_E_MEMORY;
-    }
-    const CompileJob job = compilation_job(&s, function, &o);
-    const char *internal_error;
-    Buf dump;
-    buf_init(&dump, &s.arena);
-    const Plan *plan = compile_plan(&job, stage, &dump, &internal_error);
-    if (plan && stage == STAGE_PLAN) plan_print(plan, &dump);
-    if (plan && stage == STAGE_C) c_source(&plan, 1, &(CFile){.base = plan->graph->name}, &dump);
-    if (internal_error || module->diags.errors) {
-        status = why_not(&s, internal_error, diagnostics);
-    } else if (stage == STAGE_LLVM || stage == STAGE_ASM) {
-        status = show_code(module->context, plan, stage, text, diagnostics);
-    } else {
-        export_diagnostics(&module->diags, diagnostics);
-        *text = malloc(dump.len + 1);
-        if (*text) memcpy(*text, dump.s, dump.len + 1);
-        else status = ACTC_E_MEMORY;
-    }
-    compilation_end(&s);
-    return status;
-}
-
-void actc_text_release(char *text) { free(text); }

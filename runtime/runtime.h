@@ -55,6 +55,8 @@ enum { NO_ARGUMENT = UINT32_MAX };
 actc_status fail(actc_diagnostics **out, actc_status status, const char *fmt, ...) ACTC_PRINTF(3, 4);
 /* Makes *out hold the items of d, if there are any. */
 void export_diagnostics(const Diags *d, actc_diagnostics **out);
+/* *out becomes a copy of the text, for the caller of the library. */
+actc_status give_text(const Buf *b, char **out);
 
 /* ---- context.c ---- */
 
@@ -69,21 +71,40 @@ actc_module *module_retain(actc_module *m);
 
 /* ---- compile.c ---- */
 
-/* From a function to a plan, everything in `arena`; NULL where `diags` say why. With `stage` below STAGE_PLAN the passes
- * end there, and `dump` gets what that stage made. */
+/* What to compile. */
 typedef struct {
     Arena *arena;
     Module *tree;
     const char *function;
+    const char *name, *prefix; /* of the C symbol; NULL: the function's own name, no prefix */
     actc_kind kind;
     Type type;
     const Setting *settings;
     size_t nsettings;
     Diags *diags;
 } CompileJob;
-Plan *compile_plan(const CompileJob *job, Stage stage, Buf *dump, const char **internal_error);
-
+/* NULL where `diags` or *internal_error say why; everything is in job->arena. A graph at a stage up to STAGE_EXPANDED: */
+Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_error);
+Plan *compile_plan(const CompileJob *job, const char **internal_error);
+/* The definition alone. */
+const Def *compile_function(const CompileJob *job);
 /* Fills settings and type from the public options; ACTC_OK or why not. */
 actc_status read_options(const actc_kernel_options *in, actc_kernel_options *out, actc_diagnostics **diagnostics);
+
+/* ---- compilation.c ---- */
+
+/* One use of the compiler. Between begin and end the module is locked; out of memory jumps to `out`, which the caller sets
+ * right after begin and where it ends the compilation. */
+typedef struct {
+    actc_module *module;
+    jmp_buf out;
+    Arena arena;
+    Setting *settings;
+} Compilation;
+actc_status compilation_begin(Compilation *c, actc_module *m, const actc_kernel_options *options);
+void compilation_end(Compilation *c);
+CompileJob compilation_job(Compilation *c, const char *function, const actc_kernel_options *options);
+/* Why a job gave nothing, as a status and in *diagnostics. */
+actc_status compilation_failure(Compilation *c, const char *internal_error, actc_diagnostics **diagnostics);
 
 #endif

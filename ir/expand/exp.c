@@ -113,12 +113,15 @@ Node *exp_wide(Graph *g, Node *a) {
     return mul(g, p, asfloat(g, ishl(g, bits(g, shifted), 52)));
 }
 
-Node *exp_split(Graph *g, Node *hi, Node *lo) {
-    hi = at_most(g, at_least(g, hi, is_f64(hi) ? -746 : -104), is_f64(hi) ? 710 : 89);
-    Node *m = magic(g, hi, scale_bias(hi));
-    Node *shifted = mad(g, hi, num(g, hi, is_f64(hi) ? log2_e : log2_e_f32), m);
-    Node *n = sub(g, shifted, m);
-    Node *r = mad(g, n, num(g, hi, -ln2_hi(hi)), hi);
-    r = add(g, r, mad(g, n, num(g, hi, -ln2_lo(hi)), lo));
-    return scale(g, exp_poly(g, r), shifted);
+ExpParts exp_parts(Graph *g, Node *hi, Node *lo) {
+    static const double c[] = {0x1.000000000000ap-1, 0x1.55555555554fdp-3, 0x1.55555555506a4p-5,
+        0x1.1111111126ecbp-7, 0x1.6c16c1847f532p-10, 0x1.a01a012edb89cp-13, 0x1.a0199942cc23cp-16,
+        0x1.71df1b0872d9bp-19, 0x1.28ae1ad62dc4ap-22, 0x1.ad900f7770f34p-26};
+    Node *m = magic(g, hi, scale_bias(hi)), *one = num(g, hi, 1);
+    Node *shifted = mad(g, hi, num(g, hi, log2_e), m), *n = sub(g, shifted, m);
+    Node *r = mad(g, n, num(g, hi, -ln2_hi(hi)), hi), *tail = mad(g, n, num(g, hi, -ln2_lo(hi)), lo);
+    Node *sum = add(g, r, tail), *rest = add(g, sub(g, r, sum), tail);
+    Node *q = mad(g, mul(g, sum, sum), POLY(g, sum, c), rest);
+    Node *p = add(g, one, sum), *lost = add(g, sub(g, one, p), sum);
+    return (ExpParts){p, add(g, lost, q), shifted};
 }

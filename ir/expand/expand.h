@@ -137,13 +137,19 @@ Node *scale(Graph *g, Node *a, Node *shifted);
 Node *exp_times(Graph *g, Node *a, int k);
 /* exp(a) in f64 for the sake of f32 functions: relative error below 2^-34, |a| < 700. */
 Node *exp_wide(Graph *g, Node *a);
-/* exp(hi + lo) in f64 with lo tiny; hi may be anything up to infinity. */
-Node *exp_split(Graph *g, Node *hi, Node *lo);
+/* exp(hi + lo) = (p + q)*2^n in f64, |lo| small beside |hi|, hi clamped as for exp_times: scale(p + q, shifted). The sum is
+ * left to the caller, who may multiply first; q is an addend of up to 0.1, not only a rounding error. */
+typedef struct {
+    Node *p, *q, *shifted;
+} ExpParts;
+ExpParts exp_parts(Graph *g, Node *hi, Node *lo);
 
 /* ---- log.c ---- */
 Node *expand_log(Graph *g, Node *a);
 Node *expand_log2(Graph *g, Node *a);
 Node *expand_log1p(Graph *g, Node *a);
+/* log(2^k*(1 + a)) for f64, a >= 0; infinite a gives garbage. */
+Node *log1p_scaled(Graph *g, Node *a, Node *k);
 /* log(a) in f64 for the sake of f32 functions: relative error below 2^-37, for normal a > 0 only (and infinity, NaN). */
 Node *log_wide(Graph *g, Node *a);
 

@@ -7,7 +7,10 @@
  *
  * claim: log f32 max 4 ulp, exhaustive
  * claim: log2 f32 max 4 ulp, exhaustive
- * claim: log1p f32 max 4 ulp, exhaustive */
+ * claim: log1p f32 max 4 ulp, exhaustive
+ * claim: log f64 max 4 ulp, observed
+ * claim: log2 f64 max 4 ulp, observed
+ * claim: log1p f64 max 4 ulp, observed */
 #include "expand/expand.h"
 
 /* x = 2^k*(1 + f); *k is k*2^23 (2^52) as a float. x may be subnormal. */
@@ -30,42 +33,75 @@ static Node *edges(Graph *g, Node *x, Node *y, double lo) {
                sel(g, eq(g, x, num(g, x, lo)), num(g, x, -__builtin_inf()), num(g, x, __builtin_nan(""))));
 }
 
-/* k*ln 2 + log(1 + f), where k comes times 2^23. */
+/* log(1 + f) without its first term f: f32 by a polynomial, of which there are two; f64 by f = s*(2 + f), which makes
+ * log(1 + f) = f - h + s*(h + z*R(z)), h = f^2/2, z = s^2. `more` is added early. */
+static Node *rest(Graph *g, Node *f, Node *more, const double *c, int n) {
+    static const double r[] = {0x1.5555555555555p-1, 0x1.999999999ap-2, 0x1.24924923cdbe1p-2,
+        0x1.c71c72f00d137p-3, 0x1.745ca8007b58cp-3, 0x1.3b2a64928edd3p-3,
+        0x1.0e821e3e4734fp-3, 0x1.16e404dbfe197p-3};
+    if (!is_f64(f)) return mad(g, mul(g, f, f), mad(g, f, poly(g, f, c, n), num(g, f, -0.5)), more);
+    Node *s = quo(g, f, add(g, f, num(g, f, 2))), *z = mul(g, s, s);
+    Node *half = mul(g, f, num(g, f, 0.5)), *h = mul(g, half, f);
+    return mad(g, s, mad(g, z, POLY(g, z, r), h), mad(g, neg(g, half), f, more));
+}
+
+/* k*ln 2 + log(1 + f), where k comes times 2^23 (2^52). */
 static Node *join(Graph *g, Node *k, Node *f, const double *c, int n) {
-    Node *f2 = mul(g, f, f);
-    Node *w = mad(g, f2, mad(g, f, poly(g, f, c, n), num(g, f, -0.5)), mul(g, k, num(g, f, 0x1.0bfbe8p-15 * 0x1p-23)));
-    Node *hi = num(g, f, 0x1.62ep-1 * 0x1p-23), *sum = mad(g, k, hi, f);
-    Node *err = add(g, mad(g, k, hi, neg(g, sum)), f);
+    const bool f64 = is_f64(f);
+    Node *lo = num(g, f, f64 ? 0x1.a39ef35793c76p-33 * 0x1p-52 : 0x1.0bfbe8p-15 * 0x1p-23);
+    Node *hi = num(g, f, f64 ? 0x1.62e42feep-1 * 0x1p-52 : 0x1.62ep-1 * 0x1p-23);
+    Node *w = rest(g, f, mul(g, k, lo), c, n);
+    Node *sum = mad(g, k, hi, f), *err = add(g, mad(g, k, hi, neg(g, sum)), f);
     return add(g, sum, add(g, w, err));
 }
 
 Node *expand_log(Graph *g, Node *a) {
-    static const double c[] = {0x1.55557p-2, -0x1.000234p-2, 0x1.99944ep-3, -0x1.5466fep-3, 0x1.239ce2p-3,
-        -0x1.0e96ccp-3, 0x1.015974p-3, -0x1.2a6f78p-4};
+    static const double c[] = {0x1.55557p-2, -0x1.000234p-2, 0x1.99944ep-3, -0x1.5466fep-3,
+        0x1.239ce2p-3, -0x1.0e96ccp-3, 0x1.015974p-3, -0x1.2a6f78p-4};
     Node *k, *f = split(g, a, &k);
     return edges(g, a, join(g, k, f, c, 8), 0);
 }
 
+/* log2(1 + f) = log(1 + f)*log2(e) with both factors in two parts, then k is added. */
+static Node *log2_f64(Graph *g, Node *k, Node *f) {
+    Node *l = num(g, f, 0x1.71547652b82fep0);
+    Node *w = rest(g, f, num(g, f, 0), NULL, 0), *hi = add(g, f, w), *lo = add(g, sub(g, f, hi), w);
+    Node *p = mul(g, hi, l), *q = mad(g, hi, l, neg(g, p));
+    q = mad(g, lo, l, mad(g, hi, num(g, f, 0x1.777d0ffda0d24p-56), q));
+    k = mul(g, k, num(g, f, 0x1p-52));
+    Node *sum = add(g, k, p);
+    return add(g, sum, add(g, add(g, sub(g, k, sum), p), q));
+}
+
 Node *expand_log2(Graph *g, Node *a) {
-    static const double c[] = {-0x1.71547p-1, 0x1.ec7094p-2, -0x1.715ac8p-2, 0x1.277ef4p-2, -0x1.eab182p-3,
-        0x1.a2e684p-3, -0x1.877ae4p-3, 0x1.7e0e22p-3, -0x1.c36726p-4};
+    static const double c[] = {-0x1.71547p-1, 0x1.ec7094p-2, -0x1.715ac8p-2, 0x1.277ef4p-2,
+        -0x1.eab182p-3, 0x1.a2e684p-3, -0x1.877ae4p-3, 0x1.7e0e22p-3, -0x1.c36726p-4};
     Node *k, *f = split(g, a, &k);
+    if (is_f64(a)) return edges(g, a, log2_f64(g, k, f), 0);
     Node *w = mad(g, f, num(g, a, 0x1.4ae0cp-26), mul(g, mul(g, f, f), POLY(g, f, c)));
     Node *y = mad(g, f, num(g, a, 0x1.715476p0), w);
     return edges(g, a, mad(g, k, num(g, a, 0x1p-23), y), 0);
 }
 
-Node *expand_log1p(Graph *g, Node *a) {
-    static const double c[] = {0x1.5555a4p-2, -0x1.000042p-2, 0x1.996966p-3, -0x1.54ef16p-3, 0x1.2886b8p-3,
-        -0x1.0d93f4p-3, 0x1.aca08ep-4, -0x1.713e36p-5};
+/* log(1 + a) for a > -1, plus extra*ln 2; `extra` (NULL is 0) comes times 2^23 (2^52). */
+static Node *log1p_core(Graph *g, Node *a, Node *extra) {
+    static const double c[] = {0x1.5555a4p-2, -0x1.000042p-2, 0x1.996966p-3, -0x1.54ef16p-3,
+        0x1.2886b8p-3, -0x1.0d93f4p-3, 0x1.aca08ep-4, -0x1.713e36p-5};
     Node *i = bits(g, add(g, a, num(g, a, 1)));
-    Node *e = iand(g, isub(g, i, inum(g, i, encode(a, 0.75))), inum(g, i, (int32_t)0xff800000));
+    Node *e = iand(g, isub(g, i, inum(g, i, encode(a, 0.75))),
+                   inum(g, i, is_f64(a) ? (int64_t)0xfff0000000000000 : (int32_t)0xff800000));
     /* 4*2^-k: 2^-k itself would be subnormal for the largest arguments. */
     Node *s = asfloat(g, isub(g, inum(g, i, encode(a, 4)), e));
     Node *f = add(g, asfloat(g, isub(g, bits(g, a), e)), mad(g, s, num(g, a, 0.25), num(g, a, -1)));
-    Node *y = join(g, itof(g, e), f, c, 8);
-    return edges(g, a, with_sign(g, y, sign_of(g, a)), -1);
+    Node *k = itof(g, e);
+    return join(g, extra ? add(g, k, extra) : k, f, c, 8);
 }
+
+Node *expand_log1p(Graph *g, Node *a) {
+    return edges(g, a, with_sign(g, log1p_core(g, a, NULL), sign_of(g, a)), -1);
+}
+
+Node *log1p_scaled(Graph *g, Node *a, Node *k) { return log1p_core(g, a, mul(g, k, num(g, k, 0x1p52))); }
 
 Node *log_wide(Graph *g, Node *a) {
     static const double c[] = {0x1.55555560a58dbp-2, -0x1.000000c166155p-2, 0x1.99998b2f670b2p-3,

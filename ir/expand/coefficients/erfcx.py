@@ -66,3 +66,16 @@ if __name__ == "__main__":
     f = ratio(K)
     for d in (12, 13):
         show("erfcx wide, K = 2.5", shifted(*chebyshev(f, mp.mpf(0), 1 / K, d)), f, mp.mpf(0), 1 / K)
+
+    # f64: erfcx(x)*(1 + 2x) = 1 + (1 + q)*N(q), q = (x - K)/(x + K) in [-1, 1]
+    K = mp.mpf(2)
+
+    def n_of(q):
+        if q == 1:
+            return 1 / mp.sqrt(mp.pi) - mp.mpf(1) / 2
+        x = K * (1 + q) / (1 - q)
+        return (erfcx(x) * (1 + 2 * x) - 1) / (1 + q)
+
+    for d in (26,):
+        c, mid, half = chebyshev(n_of, mp.mpf(-1), mp.mpf(1), d)
+        show("N, f64", c, n_of, mp.mpf(-1), mp.mpf(1))

@@ -1,0 +1,85 @@
+/* `actc_show`: what a stage of the compiler made, as text. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime.h"
+
+static bool stage_by_name(const char *name, Stage *out) {
+    static const char *const names[] = {
+#define STAGE(id, stage, is_graph) #stage,
+#include "stages.def"
+#undef STAGE
+    };
+    for (int i = 0; i < STAGE_COUNT; i++)
+        if (strcmp(names[i], name) == 0) {
+            *out = (Stage)i;
+            return true;
+        }
+    return false;
+}
+
+static actc_status show_code(actc_context *ctx, const Plan *plan, Stage stage, char **text, actc_diagnostics **diagnostics) {
+    actc_status status = ACTC_OK;
+    Bytes bytes = {NULL, 0};
+    pthread_mutex_lock(&ctx->lock);
+    const char *error = context_open_backend(ctx);
+    if (!error) error = ctx->backend->emit(ctx->jit, &plan, 1, stage == STAGE_ASM ? EMIT_ASSEMBLY : EMIT_LLVM, &bytes);
+    if (error) {
+        status = fail(diagnostics, ACTC_E_BACKEND, "code generation: %s", error);
+    } else {
+        *text = malloc(bytes.size + 1);
+        if (*text) memcpy(*text, bytes.data, bytes.size), (*text)[bytes.size] = 0;
+        else status = ACTC_E_MEMORY;
+        ctx->backend->free_bytes(&bytes);
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    return status;
+}
+
+actc_status actc_show(actc_module *module, const char *function, const char *stage_name,
+                      const actc_kernel_options *options, char **text, actc_diagnostics **diagnostics) {
+    if (diagnostics) *diagnostics = NULL;
+    if (text) *text = NULL;
+    if (!module || !function || !stage_name || !text) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_show: an argument is NULL");
+    Stage stage;
+    if (!stage_by_name(stage_name, &stage)) return fail(diagnostics, ACTC_E_NOT_FOUND, "unknown stage '%s'", stage_name);
+    actc_kernel_options o;
+    actc_status status = read_options(options, &o, diagnostics);
+    if (status != ACTC_OK) return status;
+    Compilation s;
+    status = compilation_begin(&s, module, &o);
+    if (status != ACTC_OK) return status;
+    if (setjmp(s.out)) {
+        compilation_end(&s);
+        return ACTC_E_MEMORY;
+    }
+    const CompileJob job = compilation_job(&s, function, &o);
+    const char *internal_error;
+    Buf dump;
+    buf_init(&dump, &s.arena);
+    const Plan *plan = NULL;
+    if (stage == STAGE_AST) {
+        const Def *def = compile_function(&job);
+        internal_error = NULL;
+        if (def) def_print(def, &dump);
+    } else if (stage <= STAGE_EXPANDED) {
+        const Graph *g = compile_graph(&job, stage, &internal_error);
+        if (g) graph_print(g, &dump);
+    } else {
+        plan = compile_plan(&job, &internal_error);
+        if (plan && stage == STAGE_PLAN) plan_print(plan, &dump);
+        if (plan && stage == STAGE_C) c_source(&plan, 1, &(CFile){.base = plan->graph->name}, &dump);
+    }
+    if (internal_error || module->diags.errors) {
+        status = compilation_failure(&s, internal_error, diagnostics);
+    } else if (stage == STAGE_LLVM || stage == STAGE_ASM) {
+        status = show_code(module->context, plan, stage, text, diagnostics);
+    } else {
+        export_diagnostics(&module->diags, diagnostics);
+        status = give_text(&dump, text);
+    }
+    compilation_end(&s);
+    return status;
+}
+
+void actc_text_release(char *text) { free(text); }
