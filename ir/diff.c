@@ -80,34 +80,30 @@ static void add_part(Diff *d, Parts *to, Path *path, Node *adjoint) {
     to->last = p;
 }
 
-/* The sum of the parts as seen on the path `base`, which all of them extend; 0 off their paths. */
+/* The sum of the parts as seen on the path `base`, which all of them extend; 0 off their paths. The deepest part is lifted
+ * by one condition at a time, together with the part on the condition's other side, until all are at the base. */
 static Node *join(Diff *d, const Parts *parts, Path *base) {
     Graph *g = d->g;
-    Parts rest = {NULL, NULL}, chosen[2];
-    Node *sum = NULL;
-    Type type = TYPE_F32;
-    for (Part *p = parts->first; p; p = p->next) {
-        type = (Type)p->adjoint->type;
-        if (p->path == base) sum = sum ? simplify_op(g, OP_ADD, sum, p->adjoint, NULL) : p->adjoint;
-        else add_part(d, &rest, p->path, p->adjoint);
-    }
-    while (rest.first) { /* those under one condition at a time */
-        Node *condition = path_at_depth(rest.first->path, base->depth + 1)->condition;
-        Parts others = {NULL, NULL};
-        chosen[0] = chosen[1] = others;
-        for (Part *p = rest.first; p; p = p->next) {
-            const Path *step = path_at_depth(p->path, base->depth + 1);
-            add_part(d, step->condition == condition ? &chosen[step->taken] : &others, p->path, p->adjoint);
+    Parts all = {NULL, NULL};
+    for (Part *p = parts->first; p; p = p->next) add_part(d, &all, p->path, p->adjoint);
+    for (;;) {
+        Part *deepest = all.first, *other = NULL;
+        for (Part *p = all.first; p; p = p->next)
+            if (p->path->depth > deepest->path->depth) deepest = p;
+        Path *path = deepest->path;
+        if (path == base) return deepest->adjoint;
+        Parts rest = {NULL, NULL};
+        for (Part *p = all.first; p; p = p->next) {
+            if (p == deepest) continue;
+            if (p->path->parent == path->parent && p->path->condition == path->condition) other = p;
+            else add_part(d, &rest, p->path, p->adjoint);
         }
-        Node *side[2];
-        for (int taken = 0; taken < 2; taken++)
-            side[taken] = chosen[taken].first ? join(d, &chosen[taken], path_extend(d, base, condition, taken))
-                                              : graph_float(g, type, 0);
-        Node *choice = simplify_op(g, OP_COND, condition, side[1], side[0]);
-        sum = sum ? simplify_op(g, OP_ADD, sum, choice, NULL) : choice;
-        rest = others;
+        Node *zero = graph_float(g, (Type)deepest->adjoint->type, 0);
+        Node *here = deepest->adjoint, *there = other ? other->adjoint : zero;
+        add_part(d, &rest, path->parent,
+                 simplify_op(g, OP_COND, path->condition, path->taken ? here : there, path->taken ? there : here));
+        all = rest;
     }
-    return sum ? sum : graph_float(g, type, 0);
 }
 
 static Node *local_derivative(Graph *g, Node *n, int k) {

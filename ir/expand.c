@@ -137,6 +137,8 @@ static Node *expand_node(Graph *g, const Node *n, Node *const *map) {
     case OP_SIGN: return expand_sign(g, a);
     case OP_STEP: return expand_step(g, a);
     case OP_DMUL: return expand_dmul(g, a, b);
+    case OP_STOP:
+    case OP_CUSTOM: return a;
     case OP_POW: return expand_power(g, a, b);
     case OP_EXP: return expand_exp(g, a);
     case OP_EXP2: return expand_exp2(g, a);

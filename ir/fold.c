@@ -138,6 +138,8 @@ bool fold_real(Op op, mpfr_ptr r, mpfr_srcptr a, mpfr_srcptr b, mpfr_srcptr c) {
         else if (mpfr_zero_p(a) || mpfr_zero_p(b)) mpfr_set_zero(r, 1);
         else mpfr_mul(r, a, b, N);
         return true;
+    case OP_STOP:
+    case OP_CUSTOM: mpfr_set(r, a, N); return true;
     case OP_EXP: mpfr_exp(r, a, N); return true;
     case OP_EXP2: mpfr_exp2(r, a, N); return true;
     case OP_EXPM1: mpfr_expm1(r, a, N); return true;

@@ -189,6 +189,9 @@ static mpfr_srcptr number_of(const Node *n, mpfr_ptr truth) {
     return truth;
 }
 
+/* Beyond this a constant prints as its digits: that says more. */
+enum { DEEPEST_FORM = 4 };
+
 static Node *fold_exact(Graph *g, Op op, Type type, Node *const arg[3]) {
     NUMBER_TEMP(r, NUMBER_BITS);
     NUMBER_TEMP(t0, 2);
@@ -199,10 +202,13 @@ static Node *fold_exact(Graph *g, Op op, Type type, Node *const arg[3]) {
     if (type == TYPE_BOOL) return graph_bool(g, !mpfr_zero_p(r));
     const size_t before = g->nnodes;
     Node *n = graph_number(g, type, r);
-    if (g->nnodes > before) { /* new: remember how it came about, as a node outside the table */
+    uint32_t depth = 1; /* a form's attr is its depth */
+    for (int k = 0; k < op_info[op].nargs; k++)
+        if (arg[k]->form && arg[k]->form->attr >= depth) depth = arg[k]->form->attr + 1;
+    if (g->nnodes > before && depth <= DEEPEST_FORM) { /* new: how it came about, as a node outside the table */
         Node *form = ARENA_NEW(g->arena, Node);
         *form = (Node){.op = (uint16_t)op, .type = (uint8_t)type, .nargs = op_info[op].nargs,
-                       .arg = {arg[0], arg[1], arg[2]}};
+                       .attr = depth, .arg = {arg[0], arg[1], arg[2]}};
         n->form = form;
     }
     return n;

@@ -78,6 +78,7 @@ typedef struct {
     const char *name; /* of the function */
     Type real;        /* the kernel's type */
     bool expanded;    /* constants are rounded to their type and folded as the machine computes */
+    int simplifying;  /* simplify.c: how deep it is in identities */
     Node **nodes;
     size_t nnodes, nodes_cap;
     Node **table;

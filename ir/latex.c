@@ -3,12 +3,14 @@
 
 #include "ir.h"
 
-enum { L_SUM, L_PRODUCT, L_UNARY, L_POWER, L_ATOM };
+/* L_NEGATIVE begins with a minus sign. */
+enum { L_SUM, L_NEGATIVE, L_PRODUCT, L_POWER, L_ATOM };
 
 typedef struct {
     const Graph *g;
     Buf *out;
     uint32_t *names;
+    const Node *unsigned_once; /* a negative constant whose sign stands in front already */
 } Latex;
 
 static void write(Latex *l, const Node *n, int around);
@@ -35,20 +37,44 @@ static void write_name(Latex *l, const char *name) {
     buf_putc(l->out, '}');
 }
 
+static bool is_named(const Latex *l, const Node *n) {
+    return n->op > OP_BAD && n->id < l->g->nnodes && l->g->nodes[n->id] == n && l->names[n->id];
+}
+
+/* A constant as it came about (sqrt(2/pi)), where its digits are many. */
+static const Node *shown(const Latex *l, const Node *n) {
+    NUMBER_TEMP(pi, NUMBER_BITS);
+    Buf shortest;
+    buf_init(&shortest, l->out->arena);
+    mpfr_const_pi(pi, MPFR_RNDN);
+    while (n->op == OP_CONST && n->num && n->form && !mpfr_equal_p(n->num, pi) && mpfr_regular_p(n->num) &&
+           !print_shortest(&shortest, n->num, 6, TYPE_BOOL))
+        n = n->form;
+    return n;
+}
+
+/* The negative constant with whose sign the text of a term begins, or NULL. */
+static const Node *leading_negative(const Latex *l, const Node *n) {
+    for (;;) {
+        if (is_named(l, n)) return NULL;
+        n = shown(l, n);
+        if (n->op == OP_MUL) n = n->arg[0];
+        else return n->op == OP_CONST && n->num && !mpfr_nan_p(n->num) && mpfr_signbit(n->num) ? n : NULL;
+    }
+}
+
 static void write_number(Latex *l, const Node *n, int around) {
     mpfr_srcptr v = n->num;
-    const bool paren = mpfr_signbit(v) && around > L_SUM;
+    const bool negative = mpfr_signbit(v) && l->unsigned_once != n;
+    const bool paren = negative && around > L_NEGATIVE;
     NUMBER_TEMP(pi, NUMBER_BITS);
     mpfr_const_pi(pi, MPFR_RNDN);
-    if (n->form && !print_shortest(&(Buf){.arena = l->out->arena}, v, 6, TYPE_BOOL)) {
-        write(l, n->form, around);
-        return;
-    }
+    if (l->unsigned_once == n) l->unsigned_once = NULL;
     if (paren) buf_puts(l->out, "\\left(");
     if (mpfr_nan_p(v)) {
         buf_puts(l->out, "\\mathrm{NaN}");
     } else {
-        if (mpfr_signbit(v)) buf_putc(l->out, '-');
+        if (negative) buf_putc(l->out, '-');
         if (mpfr_inf_p(v)) buf_puts(l->out, "\\infty");
         else if (mpfr_zero_p(v)) buf_putc(l->out, '0');
         else if (mpfr_equal_p(v, pi)) buf_puts(l->out, "\\pi");
@@ -109,17 +135,31 @@ static const char *command_of(Op op) {
     }
 }
 
-static int precedence(const Node *n) {
+static int precedence(const Latex *l, const Node *n) {
     switch ((Op)n->op) {
     case OP_ADD:
-    case OP_SUB: return L_SUM;
-    case OP_MUL: return L_PRODUCT;
-    case OP_NEG: return L_UNARY;
+    case OP_SUB:
+    case OP_COND: return L_SUM;
+    case OP_NEG: return L_NEGATIVE;
+    case OP_MUL: return leading_negative(l, n) && !l->unsigned_once ? L_NEGATIVE : L_PRODUCT;
+    case OP_DIV: return L_PRODUCT;
     case OP_POW:
     case OP_EXP:
     case OP_EXP2: return L_POWER;
     default: return L_ATOM;
     }
+}
+
+/* Factors stand beside each other, with a dot where digits would meet. */
+static void write_product(Latex *l, const Node *n) {
+    Buf right, *out = l->out;
+    write(l, n->arg[0], L_NEGATIVE);
+    buf_init(&right, out->arena);
+    l->out = &right;
+    write(l, n->arg[1], L_PRODUCT);
+    l->out = out;
+    buf_puts(out, right.s[0] >= '0' && right.s[0] <= '9' ? " \\cdot " : " \\, ");
+    buf_puts(out, right.s);
 }
 
 static void write_op(Latex *l, const Node *n) {
@@ -129,9 +169,15 @@ static void write_op(Latex *l, const Node *n) {
         return;
     }
     switch ((Op)n->op) {
-    case OP_ADD: write_infix(l, n, " + ", L_SUM, L_SUM); return;
+    case OP_ADD: {
+        write(l, n->arg[0], L_SUM);
+        l->unsigned_once = leading_negative(l, n->arg[1]);
+        buf_puts(l->out, l->unsigned_once ? " - " : " + ");
+        write(l, n->arg[1], L_SUM);
+        return;
+    }
     case OP_SUB: write_infix(l, n, " - ", L_SUM, L_PRODUCT); return;
-    case OP_MUL: write_infix(l, n, node_is_const(n->arg[1]) || node_is_const(n->arg[0]) ? " \\cdot " : " \\, ", L_PRODUCT, L_PRODUCT); return;
+    case OP_MUL: write_product(l, n); return;
     case OP_DIV:
         write_between(l, "\\frac{", n->arg[0], "}");
         write_between(l, "{", n->arg[1], "}");
@@ -141,6 +187,7 @@ static void write_op(Latex *l, const Node *n) {
         write(l, n->arg[0], L_PRODUCT);
         return;
     case OP_ABS: write_between(l, "\\left|", n->arg[0], "\\right|"); return;
+    case OP_RSQRT: write_between(l, "\\frac{1}{\\sqrt{", n->arg[0], "}}"); return;
     case OP_SQRT: write_between(l, "\\sqrt{", n->arg[0], "}"); return;
     case OP_FLOOR: write_between(l, "\\left\\lfloor ", n->arg[0], "\\right\\rfloor "); return;
     case OP_CEIL: write_between(l, "\\left\\lceil ", n->arg[0], "\\right\\rceil "); return;
@@ -150,8 +197,14 @@ static void write_op(Latex *l, const Node *n) {
         write(l, n->arg[0], L_ATOM);
         write_between(l, "^{", n->arg[1], "}");
         return;
-    case OP_LT: write_infix(l, n, " < ", L_SUM, L_SUM); return;
-    case OP_LE: write_infix(l, n, " \\le ", L_SUM, L_SUM); return;
+    case OP_LT:
+    case OP_LE: {
+        const bool turned = node_is_const(n->arg[0]); /* x > 0 rather than 0 < x */
+        write(l, n->arg[turned], L_SUM);
+        buf_puts(l->out, n->op == OP_LT ? (turned ? " > " : " < ") : turned ? " \\ge " : " \\le ");
+        write(l, n->arg[!turned], L_SUM);
+        return;
+    }
     case OP_EQ: write_infix(l, n, " = ", L_SUM, L_SUM); return;
     case OP_NE: write_infix(l, n, " \\ne ", L_SUM, L_SUM); return;
     case OP_AND: write_infix(l, n, " \\land ", L_SUM, L_SUM); return;
@@ -175,15 +228,18 @@ static void write_op(Latex *l, const Node *n) {
 }
 
 static void write(Latex *l, const Node *n, int around) {
+    if (is_named(l, n)) {
+        buf_printf(l->out, "t_{%u}", (unsigned)l->names[n->id]);
+        return;
+    }
+    n = shown(l, n);
     if (n->op == OP_CONST) {
         if (n->num) write_number(l, n, around);
         else buf_puts(l->out, n->bits ? "\\text{true}" : "\\text{false}");
     } else if (n->op == OP_VAR) {
         write_name(l, l->g->vars[n->attr].name);
-    } else if (n->op > OP_BAD && n->id < l->g->nnodes && l->g->nodes[n->id] == n && l->names[n->id]) {
-        buf_printf(l->out, "t_{%u}", (unsigned)l->names[n->id]);
     } else {
-        const bool paren = precedence(n) < around;
+        const bool paren = precedence(l, n) < around;
         if (paren) buf_puts(l->out, "\\left(");
         write_op(l, n);
         if (paren) buf_puts(l->out, "\\right)");

@@ -23,6 +23,7 @@ typedef struct {
     uint32_t *names; /* for each node: 0, or the number of its name t1, t2, … */
     const char *prefix;
     bool language; /* for people and the frontend: no f32(0.1), no hexadecimal digits beyond the type */
+    const Node *unsigned_once; /* a negative constant whose sign stands in front already: a - 2*b */
 } Printer;
 
 static void print(Printer *p, const Node *n, int around);
@@ -72,7 +73,7 @@ bool print_shortest(Buf *out, mpfr_srcptr v, size_t most, Type type) {
     for (size_t digits = 1; digits <= most && !found; digits++) {
         mpfr_exp_t e;
         char s[64];
-        mpfr_get_str(s, &e, 10, digits, v, MPFR_RNDN);
+        mpfr_get_str(s, &e, 10, digits, target, MPFR_RNDN);
         char *d = s[0] == '-' ? s + 1 : s, text[96];
         size_t len = strlen(d);
         while (len > 1 && d[len - 1] == '0') d[--len] = 0;
@@ -131,6 +132,27 @@ static bool is_named_constant(mpfr_srcptr v, const char **name) {
     return *name != NULL;
 }
 
+/* Whether a constant prints as it came about: sqrt(2/pi). */
+static bool uses_form(const Graph *g, const Node *n) {
+    if (n->op != OP_CONST || !n->num || !n->form || g->expanded || !mpfr_regular_p(n->num)) return false;
+    const char *name;
+    NUMBER_TEMP(size, NUMBER_BITS);
+    mpfr_abs(size, n->num, MPFR_RNDN);
+    Buf scratch;
+    buf_init(&scratch, g->arena);
+    return !is_named_constant(size, &name) && !print_shortest(&scratch, n->num, 17, TYPE_BOOL);
+}
+
+/* The negative constant with whose sign the text of a term begins, or NULL. */
+static const Node *leading_negative(const Printer *p, const Node *n) {
+    for (;;) {
+        if (p->names && p->names[n->id] && p->g->nodes[n->id] == n) return NULL;
+        if (uses_form(p->g, n)) n = n->form;
+        else if (n->op == OP_MUL || n->op == OP_DIV) n = n->arg[0];
+        else return n->op == OP_CONST && n->num && !mpfr_nan_p(n->num) && mpfr_signbit(n->num) ? n : NULL;
+    }
+}
+
 static void print_number(Printer *p, const Node *n, int around) {
     Buf *out = p->out;
     mpfr_srcptr v = n->num;
@@ -139,7 +161,8 @@ static void print_number(Printer *p, const Node *n, int around) {
     if (mpfr_nan_p(v)) {
         buf_puts(out, "nan");
     } else {
-        const bool negative = mpfr_signbit(v) != 0;
+        const bool negative = mpfr_signbit(v) != 0 && p->unsigned_once != n;
+        if (p->unsigned_once == n) p->unsigned_once = NULL;
         const bool paren = negative && around > P_UNARY;
         NUMBER_TEMP(size, NUMBER_BITS);
         mpfr_abs(size, v, MPFR_RNDN);
@@ -157,12 +180,12 @@ static void print_number(Printer *p, const Node *n, int around) {
             const Type t = (Type)n->type;
             if (print_shortest(out, size, p->g->expanded ? 7 : 17, TYPE_BOOL)) {
                 if (paren) buf_putc(out, ')');
-            } else if (!p->g->expanded && n->form) {
+            } else if (uses_form(p->g, n)) {
                 out->len = start;
                 out->s[start] = 0;
                 print(p, n->form, around);
             } else {
-                if (p->language ? !print_shortest(out, size, 17, t) : p->g->expanded || (!put_rounded(out, size, n->bits, t) &&
+                if (p->language ? !print_shortest(out, size, 40, TYPE_BOOL) && !print_shortest(out, size, 17, t) : p->g->expanded || (!put_rounded(out, size, n->bits, t) &&
                                        !print_shortest(out, size, 40, TYPE_BOOL)))
                     put_hexadecimal(out, size);
                 if (paren) buf_putc(out, ')');
@@ -213,6 +236,7 @@ static void print_op(Printer *p, const Node *n, int around) {
             sign = n->op == OP_LT ? " > " : " >= ";
         }
         print(p, a, prec == P_COMPARE ? prec + 1 : prec);
+        if (n->op == OP_ADD && p->language && (p->unsigned_once = leading_negative(p, b))) sign = " - ";
         buf_puts(out, sign);
         print(p, b, prec + 1);
     } else {

@@ -20,7 +20,7 @@ static const RuleText rule_texts[] = {
 #undef LATE
 };
 
-enum { NRULES = sizeof rule_texts / sizeof *rule_texts, NPATTERN_VARS = 2, LONGEST_CHAIN = 64 };
+enum { NRULES = sizeof rule_texts / sizeof *rule_texts, NPATTERN_VARS = 3, LONGEST_CHAIN = 64 };
 
 size_t rule_count(void) { return NRULES; }
 
@@ -80,7 +80,8 @@ static void load_rules(Rules *rules, Arena *arena, Type real, bool late) {
     size_t at;
     Graph *g = rules->patterns = graph_new(arena, "rules", real);
     const Binding vars[NPATTERN_VARS] = {{"a", graph_var(g, VAR_INPUT, "a", real, AXES_REST)},
-                                         {"b", graph_var(g, VAR_INPUT, "b", real, AXES_REST)}};
+                                         {"b", graph_var(g, VAR_INPUT, "b", real, AXES_REST)},
+                                         {"c", graph_var(g, VAR_INPUT, "c", real, AXES_REST)}};
     for (size_t i = 0; i < NRULES; i++)
         if (late || !rule_texts[i].late)
             rules->left[i] = graph_read_expr(g, rule_texts[i].left, vars, NPATTERN_VARS, &error, &at);
@@ -88,10 +89,13 @@ static void load_rules(Rules *rules, Arena *arena, Type real, bool late) {
 
 /* The right side of rule i over what its left side matched. */
 static Node *build(Graph *g, size_t i, const Match *m) {
+    static const char *const names[NPATTERN_VARS] = {"a", "b", "c"};
     const char *error;
     size_t at;
-    const Binding vars[NPATTERN_VARS] = {{"a", m->bound[0]}, {"b", m->bound[1]}};
-    return graph_read_expr(g, rule_texts[i].right, vars, m->bound[1] ? 2 : 1, &error, &at);
+    Binding vars[NPATTERN_VARS];
+    size_t n = 0;
+    for (; n < NPATTERN_VARS && m->bound[n]; n++) vars[n] = (Binding){names[n], m->bound[n]};
+    return graph_read_expr(g, rule_texts[i].right, vars, n, &error, &at);
 }
 
 enum { MOST_FACTORS = 8 };

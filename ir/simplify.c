@@ -220,14 +220,10 @@ static Node *simplify_dmul(Graph *g, Node *a, Node *b) {
     return raw(g, OP_DMUL, a, b);
 }
 
-Node *simplify_op(Graph *g, Op op, Node *a, Node *b, Node *c) {
-    Node *const arg[3] = {a, b, c};
-    bool constant = true, bad = false;
-    for (int k = 0; k < op_info[op].nargs; k++) {
-        constant = constant && node_is_const(arg[k]);
-        bad = bad || arg[k]->op == OP_BAD;
-    }
-    if (bad || constant) return graph_op(g, op, a, b, c);
+/* An identity may lead to the next one further inside, so deep nests would be deep recursion; they are left as they are. */
+enum { DEEPEST_IDENTITY = 64 };
+
+static Node *identities(Graph *g, Op op, Node *a, Node *b, Node *c) {
     switch (op) {
     case OP_ADD: return simplify_add(g, a, b);
     case OP_SUB: return simplify_sub(g, a, b);
@@ -247,4 +243,18 @@ Node *simplify_op(Graph *g, Op op, Node *a, Node *b, Node *c) {
     case OP_DMUL: return simplify_dmul(g, a, b);
     default: return graph_op(g, op, a, b, c); /* nothing is known of the others */
     }
+}
+
+Node *simplify_op(Graph *g, Op op, Node *a, Node *b, Node *c) {
+    Node *const arg[3] = {a, b, c};
+    bool constant = true, bad = false;
+    for (int k = 0; k < op_info[op].nargs; k++) {
+        constant = constant && node_is_const(arg[k]);
+        bad = bad || arg[k]->op == OP_BAD;
+    }
+    if (bad || constant || g->simplifying >= DEEPEST_IDENTITY) return graph_op(g, op, a, b, c);
+    g->simplifying++;
+    Node *n = identities(g, op, a, b, c);
+    g->simplifying--;
+    return n;
 }

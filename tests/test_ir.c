@@ -242,16 +242,17 @@ START_TEST(rule_holds) {
     rule_at((size_t)_i, &left, &right);
     Graph *g = graph_new(&arena, "rule", TYPE_F64);
     const Binding vars[] = {{"a", graph_var(g, VAR_INPUT, "a", TYPE_F64, AXES_REST)},
-                            {"b", graph_var(g, VAR_INPUT, "b", TYPE_F64, AXES_REST)}};
-    Node *l = graph_read_expr(g, left, vars, 2, &error, &at), *r = graph_read_expr(g, right, vars, 2, &error, &at);
+                            {"b", graph_var(g, VAR_INPUT, "b", TYPE_F64, AXES_REST)},
+                            {"c", graph_var(g, VAR_INPUT, "c", TYPE_F64, AXES_REST)}};
+    Node *l = graph_read_expr(g, left, vars, 3, &error, &at), *r = graph_read_expr(g, right, vars, 3, &error, &at);
     ck_assert_ptr_nonnull(l);
     ck_assert_ptr_nonnull(r);
     graph_output(g, "l", l);
     graph_output(g, "r", r);
-    mpfr_t v[4], error_bound;
-    for (int k = 0; k < 4; k++) mpfr_init2(v[k], RULE_BITS);
+    mpfr_t v[5], error_bound;
+    for (int k = 0; k < 5; k++) mpfr_init2(v[k], RULE_BITS);
     mpfr_init2(error_bound, RULE_BITS);
-    const mpfr_srcptr in[] = {v[0], v[1]};
+    const mpfr_srcptr in[] = {v[0], v[1], v[4]};
     const mpfr_ptr out[] = {v[2], v[3]};
     uint64_t seed = 12345;
     int compared = 0;
@@ -269,7 +270,7 @@ START_TEST(rule_holds) {
         compared++;
     }
     ck_assert_int_ge(compared, 50);
-    for (int k = 0; k < 4; k++) mpfr_clear(v[k]);
+    for (int k = 0; k < 5; k++) mpfr_clear(v[k]);
     mpfr_clear(error_bound);
 }
 END_TEST
@@ -287,6 +288,8 @@ static const char *const gradients[][2] = {
     {"f(x) = x^3", "f(x, cotangent dy) = (dx = 3*dmul(dy, x^2))\n"},
     {"f(x) = abs(x)", "f(x, cotangent dy) = (dx = dmul(dy, sign(x)))\n"},
     {"f(x) = x*exp(x)", "f(x, cotangent dy) = (dx = dmul(dy, t1 + x*t1))\n    where t1 = exp(x)\n"},
+    {"f(x) = custom(round(stop(x)), x, 1)", "f(x, cotangent dy) = (dx = dy)\n"},
+    {"f(x) = custom(exp(x) + stop(x), x, cos(x))", "f(x, cotangent dy) = (dx = dmul(dy, cos(x) + exp(x)))\n"},
     {"f(x) = floor(x)", "f(x, cotangent dy) = (dx = dmul(0, dy))\n"},
 };
 
@@ -351,6 +354,46 @@ START_TEST(derivative_is_the_limit) {
                       "%s at %g: %g, not %g", smooth[_i].text, v, mpfr_get_d(out[1], MPFR_RNDN), mpfr_get_d(above, MPFR_RNDN));
     }
     mpfr_clears(in, out[0], out[1], above, below, h, (mpfr_ptr)0);
+}
+END_TEST
+
+/* The second kernel is the vector-Jacobian product of the first: d_x = ddx*dy*f'', d_dy = ddx*f'. */
+static const char *const twice[] = {"f(x) = tanh(x)", "f(x) = x*sigmoid(x)", "f(x) = x*normcdf(x)",
+                                    "f(x) = x > 0.5 ? x^3 : exp(x)", "f(x) = x*tanh(softplus(x))"};
+
+START_TEST(second_kernel_is_the_product) {
+    enum { BITS = 200 };
+    Graph *g = read(twice[_i], TYPE_F64);
+    Node *x = g->vars[0].node, *y = g->outs[0].node, *d1, *d2;
+    diff_reverse(g, y, &x, &d1, 1);
+    diff_reverse(g, d1, &x, &d2, 1);
+    diff_backward(g, false);
+    rewrite_graph(g, false, NULL, NULL);
+    diff_backward2(g);
+    rewrite_graph(g, true, NULL, NULL);
+    ck_assert_ptr_null(graph_verify(g, STAGE_GRAD));
+    ck_assert_uint_eq(g->nouts, 2);
+    ck_assert_str_eq(g->outs[0].name, "d_x");
+    ck_assert_str_eq(g->outs[1].name, "d_dy");
+    ck_assert_str_eq(g->vars[2].name, "ddx");
+    graph_output(g, "d1", d1);
+    graph_output(g, "d2", d2);
+    mpfr_t in[3], out[4];
+    for (int k = 0; k < 3; k++) mpfr_init2(in[k], BITS);
+    for (int k = 0; k < 4; k++) mpfr_init2(out[k], BITS);
+    const mpfr_srcptr vin[] = {in[0], in[1], in[2]};
+    const mpfr_ptr vout[] = {out[0], out[1], out[2], out[3]};
+    uint64_t seed = 5;
+    for (int i = 0; i < 50; i++) {
+        double v[3];
+        for (int k = 0; k < 3; k++) mpfr_set_d(in[k], v[k] = 8 * uniform(&seed) - 4, MPFR_RNDN);
+        eval_real(g, vin, vout, BITS);
+        const double first = mpfr_get_d(out[2], MPFR_RNDN), second = mpfr_get_d(out[3], MPFR_RNDN);
+        ck_assert_double_eq_tol(mpfr_get_d(out[0], MPFR_RNDN), v[2] * v[1] * second, 1e-12);
+        ck_assert_double_eq_tol(mpfr_get_d(out[1], MPFR_RNDN), v[2] * first, 1e-12);
+    }
+    for (int k = 0; k < 3; k++) mpfr_clear(in[k]);
+    for (int k = 0; k < 4; k++) mpfr_clear(out[k]);
 }
 END_TEST
 
@@ -447,6 +490,25 @@ START_TEST(cost_is_linear) {
 }
 END_TEST
 
+/* Nor does depth exhaust the stack: 50,000 nested ReLUs, whose gradient is as deeply nested a condition. */
+START_TEST(depth_is_no_danger) {
+    Graph *g = graph_new(&arena, "f", TYPE_F32);
+    Node *x = graph_var(g, VAR_INPUT, "x", TYPE_F32, AXES_REST), *y = x;
+    for (int i = 0; i < 50000; i++) {
+        y = graph_op(g, OP_MAX, graph_float(g, TYPE_F32, 0), graph_op(g, OP_SUB, y, graph_float(g, TYPE_F32, 1.0 / (i + 2)), NULL), NULL);
+        if (i % 3 == 0) y = graph_op(g, OP_MUL, graph_float(g, TYPE_F32, 1.5), y, NULL);
+    }
+    graph_output(g, "y", y);
+    rewrite_graph(g, false, NULL, NULL);
+    diff_backward(g, true);
+    rewrite_graph(g, true, NULL, NULL);
+    ck_assert_uint_gt(strlen(printed(g)), 1000000);
+    expand_graph(g);
+    ck_assert_ptr_null(graph_verify(g, STAGE_EXPANDED));
+    plan_make(g, KERNEL_FORWARD_BACKWARD, "f");
+}
+END_TEST
+
 /* ---- plans ---- */
 
 START_TEST(slow_paths_hold_what_only_they_need) {
@@ -498,8 +560,10 @@ int main(void) {
     tcase_add_loop_test(t, rule_holds, 0, (int)rule_count());
     tcase_add_loop_test(t, gradient_is, 0, COUNT(gradients));
     tcase_add_loop_test(t, derivative_is_the_limit, 0, COUNT(smooth));
+    tcase_add_loop_test(t, second_kernel_is_the_product, 0, COUNT(twice));
     tcase_add_loop_test(t, edge_is, 0, COUNT(edges));
     tcase_add_test(t, cost_is_linear);
+    tcase_add_test(t, depth_is_no_danger);
     tcase_add_test(t, slow_paths_hold_what_only_they_need);
     tcase_add_test(t, params_are_computed_once);
     suite_add_tcase(s, t);

@@ -1,8 +1,10 @@
-/* Expansions: one function for each EXPAND row, building it from PRIM rows. They run after constants have been rounded,
- * so every node here is an operation of the machine: rounded once, fused only where we say mad().
+/* Expansions: one function for each EXPAND row, building it from PRIM rows. They run after
+ * constants have been rounded, so every node here is an operation of the machine: rounded once,
+ * fused only where we say mad().
  *
- * Each file opens with the idea and one `claim: NAME TYPE max ULP ulp, exhaustive|observed` for each function and type;
- * tests/accuracy.c reads these lines. The constants come from coefficients/. */
+ * Each file opens with the idea and one `claim: NAME TYPE max ULP ulp, exhaustive|observed` for
+ * each function and type; tests/accuracy.c reads these lines. The constants come from
+ * coefficients/. */
 #ifndef ACTC_IR_EXPAND_H
 #define ACTC_IR_EXPAND_H
 
@@ -26,7 +28,9 @@ static inline Node *mul(Graph *g, Node *a, Node *b) { return graph_op(g, OP_MUL,
 static inline Node *quo(Graph *g, Node *a, Node *b) { return graph_op(g, OP_DIV, a, b, NULL); }
 static inline Node *neg(Graph *g, Node *a) { return graph_op(g, OP_NEG, a, NULL, NULL); }
 static inline Node *mag(Graph *g, Node *a) { return graph_op(g, OP_ABS, a, NULL, NULL); }
-static inline Node *mad(Graph *g, Node *a, Node *b, Node *c) { return graph_op(g, OP_FMA, a, b, c); }
+static inline Node *mad(Graph *g, Node *a, Node *b, Node *c) {
+    return graph_op(g, OP_FMA, a, b, c);
+}
 static inline Node *sqroot(Graph *g, Node *a) { return graph_op(g, OP_SQRT, a, NULL, NULL); }
 static inline Node *rnd(Graph *g, Node *a) { return graph_op(g, OP_ROUND, a, NULL, NULL); }
 
@@ -113,7 +117,8 @@ static inline Node *flip_sign(Graph *g, Node *a, Node *sign) {
     return asfloat(g, ixor(g, bits(g, a), sign));
 }
 
-/* |a|, the same node for a and -a, so that f(x) and f(-x) share their work; and a without its minus. */
+/* |a|, the same node for a and -a, so that f(x) and f(-x) share their work; and a without its
+ * minus. */
 static inline Node *strip_neg(Node *a, bool *negated) {
     *negated = a->op == OP_NEG;
     return *negated ? a->arg[0] : a;
@@ -130,15 +135,18 @@ Node *exp_negative(Graph *g, Node *a);
 Node *expand_exp(Graph *g, Node *a);
 Node *expand_exp2(Graph *g, Node *a);
 Node *expand_expm1(Graph *g, Node *a);
-/* 2^n for the integer n that stands in the low bits of `shifted` (n + 1.5*2^23 or 1.5*2^52), times a, in two steps:
- * right also where the result is subnormal. |n| is at most twice the largest exponent. */
+/* 2^n for the integer n that stands in the low bits of `shifted` (n + 1.5*2^23 or 1.5*2^52), times
+ * a, in two steps: right also where the result is subnormal. |n| is at most twice the largest
+ * exponent. */
 Node *scale(Graph *g, Node *a, Node *shifted);
-/* exp(a)*2^k where a has been clamped to what does not overflow the scaling (f32 [-105.4, 89], f64 [-750, 710]). */
+/* exp(a)*2^k where a has been clamped to what does not overflow the scaling (f32 [-105.4, 89], f64
+ * [-750, 710]). */
 Node *exp_times(Graph *g, Node *a, int k);
 /* exp(a) in f64 for the sake of f32 functions: relative error below 2^-34, |a| < 700. */
 Node *exp_wide(Graph *g, Node *a);
-/* exp(hi + lo) = (p + q)*2^n in f64, |lo| small beside |hi|, hi clamped as for exp_times: scale(p + q, shifted). The sum is
- * left to the caller, who may multiply first; q is an addend of up to 0.1, not only a rounding error. */
+/* exp(hi + lo) = (p + q)*2^n in f64, |lo| small beside |hi|, hi clamped as for exp_times: scale(p +
+ * q, shifted). The sum is left to the caller, who may multiply first; q is an addend of up to 0.1,
+ * not only a rounding error. */
 typedef struct {
     Node *p, *q, *shifted;
 } ExpParts;
@@ -148,9 +156,12 @@ ExpParts exp_parts(Graph *g, Node *hi, Node *lo);
 Node *expand_log(Graph *g, Node *a);
 Node *expand_log2(Graph *g, Node *a);
 Node *expand_log1p(Graph *g, Node *a);
+/* f and k in x = 2^k*(1 + f), sqrt(1/2) <= 1 + f < sqrt(2), x > 0; *k comes times 2^23 (2^52). */
+Node *log_split(Graph *g, Node *x, Node **k);
 /* log(2^k*(1 + a)) for f64, a >= 0; infinite a gives garbage. */
 Node *log1p_scaled(Graph *g, Node *a, Node *k);
-/* log(a) in f64 for the sake of f32 functions: relative error below 2^-37, for normal a > 0 only (and infinity, NaN). */
+/* log(a) in f64 for the sake of f32 functions: relative error below 2^-37, for normal a > 0 only
+ * (and infinity, NaN). */
 Node *log_wide(Graph *g, Node *a);
 
 /* ---- root.c ---- */

@@ -68,7 +68,7 @@ if __name__ == "__main__":
         show("erfcx wide, K = 2.5", shifted(*chebyshev(f, mp.mpf(0), 1 / K, d)), f, mp.mpf(0), 1 / K)
 
     # f64: erfcx(x)*(1 + 2x) = 1 + (1 + q)*N(q), q = (x - K)/(x + K) in [-1, 1]
-    K = mp.mpf(2)
+    K = mp.mpf(4)
 
     def n_of(q):
         if q == 1:
