@@ -48,8 +48,8 @@ static void normcdf(mpfr_ptr t, mpfr_srcptr a) { /* erfc(-a/sqrt 2)/2; the argum
 
 static void erfcx(mpfr_ptr t, mpfr_srcptr a) {
     mpfr_t u;
-    if (mpfr_regular_p(a) && mpfr_sgn(a) > 0 && mpfr_get_exp(a) > 20) {
-        /* 1/(a sqrt pi) * sum (-1)^k (2k-1)!!/(2a^2)^k, DLMF 7.12.1; 16 terms leave less than 2^-500 */
+    if (mpfr_regular_p(a) && mpfr_sgn(a) > 0 && mpfr_get_exp(a) > 13) { /* exp(a^2) would leave MPFR's range of exponents */
+        /* 1/(a sqrt pi) * sum (-1)^k (2k-1)!!/(2a^2)^k, DLMF 7.12.1; 16 terms leave less than 2^-330 */
         mpfr_t term;
         mpfr_inits2(mpfr_get_prec(t), u, term, (mpfr_ptr)0);
         mpfr_sqr(u, a, MPFR_RNDN);
@@ -146,7 +146,10 @@ bool fold_real(Op op, mpfr_ptr r, mpfr_srcptr a, mpfr_srcptr b, mpfr_srcptr c) {
     case OP_LOG: mpfr_log(r, a, N); return true;
     case OP_LOG2: mpfr_log2(r, a, N); return true;
     case OP_LOG1P: mpfr_log1p(r, a, N); return true;
-    case OP_RSQRT: mpfr_rec_sqrt(r, a, N); return true;
+    case OP_RSQRT: /* MPFR gives +inf for -0, IEEE 754 -inf */
+        mpfr_rec_sqrt(r, a, N);
+        if (mpfr_zero_p(a)) mpfr_set_inf(r, mpfr_signbit(a) ? -1 : 1);
+        return true;
     case OP_SIN:
     case OP_COS:
     case OP_TAN:
