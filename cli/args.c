@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define IN(command) (1u << CMD_##command)
+#define ALL         (~0u)
 
 typedef enum {
 #define OPTION(id, letter, name, value, commands, help) OPT_##id,
@@ -78,22 +79,24 @@ static Exit add_assignment(Assignments *list, char *text, size_t name_length, co
     return EXIT_DONE;
 }
 
-static Exit add_operand(Args *a, char *operand) {
+static Exit add_operand(CommandId command, Args *a, char *operand) {
     size_t n;
     if (!strcmp(operand, "-") || ends_in(operand, ".act")) {
         a->files[a->file_count++] = operand;
         return EXIT_DONE;
     }
-    if (args_is_assignment(operand, &n)) return add_assignment(&a->arrays, operand, n, "array");
+    if (args_is_assignment(operand, &n))
+        return add_assignment(&a->arrays, operand, n, command == CMD_EVAL ? "value" : "array");
     if (!*operand) {
         say_error("an operand is empty");
         return EXIT_USAGE;
     }
-    if (a->function) {
+    if (a->function && command != CMD_EMIT) {
         say_error("more than one NAME: '%s' and '%s'", a->function, operand);
         return EXIT_USAGE;
     }
-    a->function = operand;
+    if (!a->function) a->function = operand;
+    a->functions[a->function_count++] = operand;
     return EXIT_DONE;
 }
 
@@ -133,6 +136,43 @@ static Exit set_dtype(Args *a, const char *text) {
     return EXIT_DONE;
 }
 
+static Exit set_order(Args *a, const char *text) {
+    if (text[0] < '0' || text[0] > '8' || text[1]) {
+        say_error("--order takes a number from 0 to 8, not '%s'", text);
+        return EXIT_USAGE;
+    }
+    a->order = (unsigned)(text[0] - '0');
+    a->order_text = text;
+    return EXIT_DONE;
+}
+
+/* -MD as compilers have it: only these two letters together. */
+static Exit set_depend(Args *a, const char *behind) {
+    if (behind && strcmp(behind, "D") != 0) {
+        say_error("there is no option '-M%s'; '-MD' is there", behind);
+        return EXIT_USAGE;
+    }
+    a->depend = true;
+    return EXIT_DONE;
+}
+
+static Exit set_diagnostics(Args *a, const char *text) {
+    a->json = !strcmp(text, "json");
+    if (a->json || !strcmp(text, "text")) return EXIT_DONE;
+    say_error("--diagnostics is text or json, not '%s'", text);
+    return EXIT_USAGE;
+}
+
+static Exit set_color(Args *a, const char *text) {
+    static const char *const modes[] = {[COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never"};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        a->color = (ColorMode)i;
+        if (!strcmp(text, modes[i])) return EXIT_DONE;
+    }
+    say_error("--color is auto, always or never, not '%s'", text);
+    return EXIT_USAGE;
+}
+
 static Exit once(const char **place, const char *value, OptionId id) {
     if (*place) {
         say_error("--%s is given twice", options[id].name);
@@ -148,6 +188,28 @@ static Exit add_option(Args *a, OptionId id, char *value) {
         return once(&a->text, value, id);
     case OPT_OUTPUT:
         return add_output(a, value);
+    case OPT_BASE:
+        return once(&a->base, value, id);
+    case OPT_KINDS:
+        return once(&a->kinds, value, id);
+    case OPT_ORDER:
+    case OPT_ORDER_12:
+        return set_order(a, value);
+    case OPT_WRT:
+        return once(&a->wrt, value, id);
+    case OPT_LATEX:
+        a->latex = true;
+        return EXIT_DONE;
+    case OPT_NAME:
+        return once(&a->name, value, id);
+    case OPT_PREFIX:
+        return once(&a->prefix, value, id);
+    case OPT_TARGET:
+        return once(&a->target, value, id);
+    case OPT_CPU:
+        return once(&a->cpu, value, id);
+    case OPT_DEPEND:
+        return set_depend(a, value);
     case OPT_BACKWARD:
         a->backward = true;
         return EXIT_DONE;
@@ -157,9 +219,21 @@ static Exit add_option(Args *a, OptionId id, char *value) {
     case OPT_SET:
         return add_setting(a, value);
     case OPT_DTYPE:
+    case OPT_DTYPE_64:
+    case OPT_DTYPE_32:
         return set_dtype(a, value);
     case OPT_STAGE:
         return once(&a->stage, value, id);
+    case OPT_IN_PLACE:
+        a->in_place = true;
+        return EXIT_DONE;
+    case OPT_UNCHANGED:
+        a->only_check = true;
+        return EXIT_DONE;
+    case OPT_DIAGNOSTICS:
+        return set_diagnostics(a, value);
+    case OPT_COLOR:
+        return set_color(a, value);
     case OPT_HELP:
         a->help = true;
         return EXIT_DONE;
@@ -169,6 +243,8 @@ static Exit add_option(Args *a, OptionId id, char *value) {
     case OPT_THREADS:
     case OPT_MATH:
     case OPT_TRACE:
+    case OPT_RUNTIME:
+    case OPT_SAVE:
         say_error("--%s is not supported yet", options[id].name);
         return EXIT_USAGE;
     case OPT_COUNT:
@@ -187,15 +263,15 @@ static Exit refuse_option(CommandId command, const char *arg, int letter) {
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
     const char *near = NULL;
+    bool elsewhere = false;
     for (size_t i = 0; i < OPT_COUNT; i++) {
         const bool ours = options[i].commands >> command & 1;
-        if (!ours && !strcmp(options[i].name, name)) {
-            say_error("'%s' has no option '--%s'; other commands do", commands[command], name);
-            return EXIT_USAGE;
-        }
+        if (!ours && !strcmp(options[i].name, name)) elsewhere = true;
         if (ours) near = say_nearer(name, options[i].name, near);
     }
-    if (near)
+    if (elsewhere)
+        say_error("'%s' has no option '--%s'; other commands do", commands[command], name);
+    else if (near)
         say_error("unknown option '--%s'; did you mean '--%s'?", name, near);
     else
         say_error("unknown option '--%s'; see 'actc %s --help'", name, commands[command]);
@@ -204,7 +280,7 @@ static Exit refuse_option(CommandId command, const char *arg, int letter) {
 
 /* One step of getopt_long: an option, an operand (answer 1), or a mistake. */
 static Exit take(CommandId command, Args *a, int answer, char **argv) {
-    if (answer == 1) return add_operand(a, optarg);
+    if (answer == 1) return add_operand(command, a, optarg);
     if (answer >= FIRST_ANSWER) return add_option(a, (OptionId)(answer - FIRST_ANSWER), optarg);
     if (answer == ':') {
         say_error("'%s' needs a value", argv[optind - 1]);
@@ -216,12 +292,14 @@ static Exit take(CommandId command, Args *a, int answer, char **argv) {
     }
     if (answer == '?') return refuse_option(command, argv[optind - 1], optopt);
     for (size_t i = 0; i < OPT_COUNT; i++)
-        if (options[i].letter == answer) return add_option(a, (OptionId)i, optarg);
+        if (options[i].letter == answer && options[i].commands >> command & 1)
+            /* -M alone means something else to compilers */
+            return i == OPT_DEPEND && !optarg ? set_depend(a, "") : add_option(a, (OptionId)i, optarg);
     return EXIT_BUG;
 }
 
 static bool make_room(Args *a, size_t argc) {
-    Assignment *pairs = calloc(3 * argc * sizeof *pairs + argc * sizeof *a->files, 1);
+    Assignment *pairs = calloc(3 * argc * sizeof *pairs + 2 * argc * sizeof *a->files, 1);
     if (!pairs) {
         say_error("out of memory");
         return false;
@@ -231,14 +309,15 @@ static bool make_room(Args *a, size_t argc) {
     a->outputs.items = pairs + argc;
     a->settings.items = pairs + 2 * argc;
     a->files = (const char **)(pairs + 3 * argc);
+    a->functions = a->files + argc;
     return true;
 }
 
 Exit args_read(CommandId command, int argc, char **argv, Args *out) {
     struct option longs[OPT_COUNT + 1];
-    char shorts[2 * OPT_COUNT + 3] = "-:"; /* operands in order; a missing value is told apart */
+    char shorts[3 * OPT_COUNT + 3] = "-:"; /* operands in order; a missing value is told apart */
     size_t nlong = 0, nshort = 2;
-    *out = (Args){0};
+    *out = (Args){.order = 1};
     for (int i = 0; i < OPT_COUNT; i++) {
         if (!(options[i].commands >> command & 1)) continue;
         longs[nlong++] =
@@ -246,7 +325,8 @@ Exit args_read(CommandId command, int argc, char **argv, Args *out) {
                             NULL, FIRST_ANSWER + i};
         if (!options[i].letter) continue;
         shorts[nshort++] = options[i].letter;
-        if (options[i].value) shorts[nshort++] = ':';
+        if (options[i].value || i == OPT_DEPEND) shorts[nshort++] = ':';
+        if (i == OPT_DEPEND) shorts[nshort++] = ':'; /* what stands right behind it, if anything */
     }
     longs[nlong] = (struct option){0};
     shorts[nshort] = '\0';
@@ -257,7 +337,7 @@ Exit args_read(CommandId command, int argc, char **argv, Args *out) {
     opterr = 0;
     while (ex == EXIT_DONE && (answer = getopt_long(argc, argv, shorts, longs, NULL)) != -1)
         ex = take(command, out, answer, argv);
-    while (ex == EXIT_DONE && optind < argc) ex = add_operand(out, argv[optind++]);
+    while (ex == EXIT_DONE && optind < argc) ex = add_operand(command, out, argv[optind++]);
     if (ex != EXIT_DONE) args_free(out);
     return ex;
 }
@@ -267,17 +347,26 @@ void args_free(Args *args) {
     *args = (Args){0};
 }
 
+/* Columns that a text takes: bytes that continue a character take none. */
+static int width(const char *s) {
+    int n = 0;
+    for (; *s; s++) n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}
+
 void args_print_options(CommandId command) {
     for (size_t i = 0; i < OPT_COUNT; i++) {
         const OptionRow *o = &options[i];
         if (!(o->commands >> command & 1) || !o->help) continue;
         char left[64];
-        const int n = snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : " ",
-                               o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name,
-                               o->value ? "=" : "", o->value ? o->value : "");
+        snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : " ",
+                 o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name,
+                 o->value ? "=" : "", o->value ? o->value : "");
+        if (i == OPT_DEPEND) snprintf(left, sizeof left, "-MD");
+        const int n = width(left);
         if (n > 30)
             printf("  %s\n%34s%s\n", left, "", o->help);
         else
-            printf("  %-30s  %s\n", left, o->help);
+            printf("  %s%*s  %s\n", left, 30 - n, "", o->help);
     }
 }

@@ -36,7 +36,7 @@ typedef struct {
 } Run;
 
 static Exit file_error(const char *path, const IoError *e, const char *standard) {
-    fprintf(stderr, "%s: error: %s\n", !strcmp(path, "-") ? standard : path, e->text);
+    say_file_error(!strcmp(path, "-") ? standard : path, e->text);
     return e->machine ? EXIT_MACHINE : EXIT_INPUT;
 }
 

@@ -21,6 +21,7 @@ static Exit check_stage(const char *stage) {
 }
 
 static actc_kind kind_of(const Args *args, const char *stage) {
+    if (args->order == 2) return ACTC_BACKWARD2;
     if (args->fused) return ACTC_FORWARD_BACKWARD;
     return args->backward || !strcmp(stage, "grad") ? ACTC_BACKWARD : ACTC_FORWARD;
 }
@@ -31,6 +32,10 @@ Exit cmd_show(const Args *args) {
     if (args->arrays.count) {
         say_error("show takes no arrays ('%s=…'); a param is --set %s=…",
                   args->arrays.items[0].name, args->arrays.items[0].name);
+        return EXIT_USAGE;
+    }
+    if (args->order < 1 || args->order > 2) {
+        say_error("show knows --order 1 and 2, not %s", args->order_text);
         return EXIT_USAGE;
     }
     Exit ex = check_stage(stage);
@@ -48,13 +53,7 @@ Exit cmd_show(const Args *args) {
     actc_diagnostics *diagnostics = NULL;
     const actc_status status =
         actc_show(program.module, program.function, stage, &options, &text, &diagnostics);
-    ex = say_status(status, diagnostics, program.function);
-    if (ex == EXIT_DONE) {
-        const size_t n = strlen(text);
-        fputs(text, stdout);
-        if (n && text[n - 1] != '\n') putchar('\n');
-    }
-    actc_text_release(text);
+    ex = say_text(status, diagnostics, program.function, text);
     program_close(&program);
     return ex;
 }

@@ -44,6 +44,7 @@ static Exit run_command(int argc, char **argv) {
     }
     Exit ex = args_read(command->id, argc, argv, &args);
     if (ex != EXIT_DONE) return ex;
+    say_style(args.json, args.color, command->id == CMD_CHECK);
     if (args.help)
         help_command(command->id);
     else

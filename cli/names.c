@@ -51,3 +51,15 @@ bool names_equal(const char *a, const char *b) {
         if (!c) return true;
     }
 }
+
+bool names_is_name(const char *text) {
+    bool capital;
+    for (const char *s = text; *s; s++) {
+        const bool digit = *s >= '0' && *s <= '9';
+        if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '_' || (digit && s > text))
+            continue;
+        if (!letter_name(s, &capital)) return false;
+        s++;
+    }
+    return *text != '\0';
+}

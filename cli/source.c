@@ -10,20 +10,29 @@
 /* The language's own limit; the library checks it as well, but a device has no end. */
 static const size_t max_source = (size_t)16 << 20;
 
+const char *source_name(const char *file) {
+    return !file ? "<command line>" : !strcmp(file, "-") ? "<stdin>" : file;
+}
+
+Exit source_read(const char *file, char **text, size_t *length) {
+    IoError e;
+    if (io_read_text(file, max_source, text, length, &e)) return EXIT_DONE;
+    say_file_error(source_name(file), e.text);
+    return e.machine ? EXIT_MACHINE : EXIT_INPUT;
+}
+
 Exit source_parse(actc_context *context, const char *file, const char *text, actc_module **out) {
-    const char *name = !file ? "<command line>" : !strcmp(file, "-") ? "<stdin>" : file;
     size_t length = text ? strlen(text) : 0;
     char *read = NULL;
-    IoError e;
-    if (file && !io_read_text(file, max_source, &read, &length, &e)) {
-        fprintf(stderr, "%s: error: %s\n", name, e.text);
-        return e.machine ? EXIT_MACHINE : EXIT_INPUT;
+    if (file) {
+        const Exit ex = source_read(file, &read, &length);
+        if (ex != EXIT_DONE) return ex;
     }
     actc_diagnostics *diagnostics = NULL;
     const actc_status status =
-        actc_module_parse(context, name, read ? read : text, length, out, &diagnostics);
+        actc_module_parse(context, source_name(file), read ? read : text, length, out, &diagnostics);
     free(read);
-    return say_status(status, diagnostics, name);
+    return say_status(status, diagnostics, source_name(file));
 }
 
 static Exit choose_function(const Args *args, Program *p) {
@@ -47,7 +56,7 @@ static Exit choose_function(const Args *args, Program *p) {
     return EXIT_USAGE;
 }
 
-Exit program_open(const Args *args, Program *out) {
+Exit program_parse(const Args *args, Program *out) {
     *out = (Program){0};
     if (args->file_count > 1) {
         say_error("more than one FILE: '%s' and '%s'", args->files[0], args->files[1]);
@@ -61,7 +70,14 @@ Exit program_open(const Args *args, Program *out) {
     if (ex == EXIT_DONE)
         ex = source_parse(out->context, args->file_count ? args->files[0] : NULL,
                           args->text ? args->text : "", &out->module);
-    if (ex == EXIT_DONE) ex = choose_function(args, out);
+    if (ex != EXIT_DONE) program_close(out);
+    return ex;
+}
+
+Exit program_open(const Args *args, Program *out) {
+    Exit ex = program_parse(args, out);
+    if (ex != EXIT_DONE) return ex;
+    ex = choose_function(args, out);
     if (ex != EXIT_DONE) program_close(out);
     return ex;
 }

@@ -15,7 +15,8 @@
 /* ---- the kernel ABI (docs/architecture.md) ---- */
 
 /* One call of a kernel through its uniform entry, `<symbol>__call(const KernelCall *)`. Fields are only ever added at
- * the end. The plain C signature of design.md section 4 is a second entry of the same code, `<symbol>`. */
+ * the end. The plain C signature of design.md section 4 is a second entry of the same code, `<symbol>`; it is the only
+ * one in EMIT_LOADABLE where it says all (kernel_call in runtime/kernel.c makes the call). */
 typedef struct {
     uint64_t begin, end;        /* the range of the outermost size (elements or rows) to compute */
     const uint64_t *sizes;      /* all sizes in the order of the signature */
@@ -28,6 +29,10 @@ typedef struct {
 
 typedef void KernelEntry(const KernelCall *call);
 
+/* Up to how many arrays the runtime calls a kernel without run-time params by its plain signature. Making the uniform
+ * entry costs a tenth of such a kernel's compile time. */
+enum { KERNEL_PLAIN_ARRAYS = 8 };
+
 /* ---- c/ ---- */
 
 /* What stands around the kernels of one C file. Texts are UTF-8; comments are cleaned of what would end them. */
@@ -37,9 +42,11 @@ typedef struct {
     const char *const *notes;   /* for each plan: lines for its comment (formula, gradient, error); NULL or "" for none */
 } CFile;
 
-/* A C identifier from a name of the language: Greek letters by their names, other bytes as _xx; words that C or C++
- * reserve, and names that this backend needs for itself, get a `_` behind. */
+/* A C identifier from a name of the language; bytes that cannot stand in one become _xx. Where it stands alone: words
+ * that C or C++ reserve, and names that this backend needs for itself, get a `_` behind. */
 char *c_identifier(Arena *arena, const char *name);
+/* As the first part of an identifier, of `int_forward`. */
+char *c_symbol(Arena *arena, const char *name);
 /* The two files, C99, for plans whose symbols are C identifiers and differ from each other. */
 void c_source(const Plan *const *plans, size_t n, const CFile *file, Buf *out);
 void c_header(const Plan *const *plans, size_t n, const CFile *file, Buf *out);
@@ -51,7 +58,9 @@ typedef struct {
     const char *triple, *cpu, *features;
 } Target;
 
-typedef enum { EMIT_OBJECT, EMIT_ASSEMBLY, EMIT_LLVM, EMIT_BITCODE } EmitKind;
+/* EMIT_LOADABLE is an object for `load`: without the uniform entries of kernels that have no run-time params and at most
+ * KERNEL_PLAIN_ARRAYS arrays. */
+typedef enum { EMIT_OBJECT, EMIT_LOADABLE, EMIT_ASSEMBLY, EMIT_LLVM, EMIT_BITCODE } EmitKind;
 
 typedef struct {
     char *data; /* ends in a NUL that is not counted; released by Backend.free_bytes */
@@ -69,13 +78,14 @@ typedef struct {
     /* All plans in one module, to object, assembly, LLVM text or bitcode. With a message, `out` is empty. */
     const char *(*emit)(Jit *jit, const Plan *const *plans, size_t n, EmitKind kind, Bytes *out);
     void (*free_bytes)(Bytes *bytes);
-    /* Links an object that `emit` made into memory; `entry` then finds its symbols, or gives NULL. */
+    /* Links an object that `emit` made (EMIT_LOADABLE or EMIT_OBJECT) into memory; `entry` then finds its symbols, or
+     * gives NULL. */
     const char *(*load)(Jit *jit, const Bytes *object, JitCode **out);
     void *(*entry)(JitCode *code, const char *symbol);
     void (*unload)(JitCode *code); /* NULL is fine */
 } Backend;
 
-enum { BACKEND_VERSION = 1 };
+enum { BACKEND_VERSION = 2 };
 /* The one symbol that libactc-llvm exports. */
 #define BACKEND_SYMBOL "actc_llvm_backend"
 typedef const Backend *BackendFn(void);

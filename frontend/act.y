@@ -186,7 +186,9 @@ grads:
   ;
 
 grad:
-    GRAD NAME ASSIGN expression   { $$ = decl_new(p, $2, @2, false, NULL, $4); }
+    GRAD NAME ASSIGN expression
+        { $$ = decl_new(p, $2, @2, false, NULL, $4);
+          $$->meant = @4.begin < $4->span.begin; }
   ;
 
 expression:

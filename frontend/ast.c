@@ -54,6 +54,20 @@ const char *ast_name(Parser *p, Span s) {
     return intern_text(p->names, ascii, len);
 }
 
+char *name_ascii(Arena *arena, const char *name) {
+    Buf b;
+    buf_init(&b, arena);
+    for (const char *s = name; *s;) {
+        size_t used;
+        const bool two = ((unsigned char)s[0] & 0xe0) == 0xc0 && ((unsigned char)s[1] & 0xc0) == 0x80;
+        const char *letter = two ? greek_name(s, &used) : NULL;
+        if (letter && used == 2) buf_puts(&b, letter);
+        else buf_write(&b, s, two ? 2 : 1);
+        s += two ? 2 : 1;
+    }
+    return b.s;
+}
+
 static Expr *make(Parser *p, ExprKind kind, Span s, unsigned depth) {
     if (p->failed) return p->bad;
     if (depth > LIMIT_DEPTH) {
@@ -231,7 +245,7 @@ AxisList axis_add(Parser *p, AxisList list, const char *name, Span span) {
 
 DeclItem *decl_new(Parser *p, const char *name, Span span, bool learn, Axis *axes, Expr *value) {
     DeclItem *i = ARENA_NEW(p->arena, DeclItem);
-    *i = (DeclItem){name, span, learn, axes, value, NULL};
+    *i = (DeclItem){.name = name, .span = span, .learn = learn, .axes = axes, .value = value};
     return i;
 }
 
@@ -244,9 +258,10 @@ DeclList decl_add(DeclList list, DeclItem *item) {
 }
 
 static Local *take_locals(Parser *p, DeclList list) {
+    if (list.count == 0) return NULL;
     Local *locals = ARENA_ARRAY(p->arena, Local, list.count), *l = locals;
     for (const DeclItem *i = list.first; i; i = i->next)
-        *l++ = (Local){.name = i->name, .span = i->span, .value = i->value};
+        *l++ = (Local){.name = i->name, .span = i->span, .value = i->value, .meant = i->meant};
     return locals;
 }
 
@@ -255,10 +270,10 @@ void ast_define(Parser *p, Span s, const char *name, Span name_span, bool has_li
     if (p->failed) return;
     Def *d = ARENA_NEW(p->arena, Def);
     *d = (Def){.name = name, .source = p->source, .name_span = name_span, .span = s, .has_list = has_list, .body = body};
-    d->inputs = ARENA_ARRAY(p->arena, Input, inputs.count);
+    if (inputs.count) d->inputs = ARENA_ARRAY(p->arena, Input, inputs.count);
     for (const DeclItem *i = inputs.first; i; i = i->next)
         d->inputs[d->ninputs++] = (Input){i->name, i->span, i->axes};
-    d->params = ARENA_ARRAY(p->arena, Param, params.count);
+    if (params.count) d->params = ARENA_ARRAY(p->arena, Param, params.count);
     for (const DeclItem *i = params.first; i; i = i->next)
         d->params[d->nparams++] = (Param){i->name, i->span, i->learn, i->axes, i->value, KIND_UNKNOWN};
     d->wheres = take_locals(p, wheres);
@@ -406,10 +421,9 @@ static void print_doc(const char *doc, Buf *out) {
     }
 }
 
-void def_print(const Def *d, Buf *out) {
-    if (d->doc) print_doc(d->doc, out);
-    if (d->name) buf_puts(out, d->name);
-    if (d->has_list && d->name) {
+void def_print_head(const Def *d, Buf *out) {
+    buf_puts(out, d->name);
+    if (d->has_list) {
         buf_putc(out, '(');
         for (uint32_t i = 0; i < d->ninputs; i++) {
             if (i > 0) buf_puts(out, ", ");
@@ -422,15 +436,29 @@ void def_print(const Def *d, Buf *out) {
         }
         buf_putc(out, ')');
     }
-    if (d->name) buf_puts(out, " = ");
+    buf_puts(out, " =");
+}
+
+void grad_print(const Local *g, Buf *out) {
+    buf_printf(out, g->meant ? "grad %s = (" : "grad %s = ", g->name);
+    expr_print(g->value, out);
+    if (g->meant) buf_putc(out, ')');
+}
+
+void def_print(const Def *d, Buf *out) {
+    if (d->doc) print_doc(d->doc, out);
+    if (d->name) {
+        def_print_head(d, out);
+        buf_putc(out, ' ');
+    }
     expr_print(d->body, out);
     for (uint32_t i = 0; i < d->nwheres; i++) {
         buf_printf(out, "%s%s = ", i > 0 ? ",\n          " : "\n    where ", d->wheres[i].name);
         expr_print(d->wheres[i].value, out);
     }
     for (uint32_t i = 0; i < d->ngrads; i++) {
-        buf_printf(out, "\n    grad %s = ", d->grads[i].name);
-        expr_print(d->grads[i].value, out);
+        buf_puts(out, "\n    ");
+        grad_print(&d->grads[i], out);
     }
     buf_putc(out, '\n');
 }

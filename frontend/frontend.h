@@ -2,7 +2,7 @@
  *
  *   text --parse.c (act.l, act.y, ast.c)--> definitions --resolve.c--> names bound --check.c--> checked --lower.c--> Graph
  *
- * A text is lexed as a whole, cut where definitions begin, and each definition is parsed alone, so that a broken one
+ * `use` brings in other files, which sema.c loads through a Loader. A text is lexed as a whole, cut where definitions begin, and each definition is parsed alone, so that a broken one
  * spoils no other. A tree is never deeper than LIMIT_DEPTH, which is what makes recursion over it safe. */
 #ifndef ACTC_FRONTEND_H
 #define ACTC_FRONTEND_H
@@ -19,7 +19,9 @@ enum {
     LIMIT_AXES = 30,          /* names of axes in a definition */
     LIMIT_INLINE_DEPTH = 2000, /* levels of trees within trees when calls are written out */
     LIMIT_STEPS = 1000000,    /* tree nodes visited by a lowering */
-    LIMIT_NODES = 100000      /* graph nodes made by it */
+    LIMIT_NODES = 100000,     /* graph nodes made by it */
+    LIMIT_FILES = 100,        /* files brought in by `use` */
+    LIMIT_FILE_DEPTH = 30     /* files that use files that use … */
 };
 
 /* ---- the tree ---- */
@@ -149,6 +151,7 @@ typedef struct {
     Span span;
     Expr *value;
     uint32_t slot; /* of a grad's input or learnable */
+    bool meant;    /* of a grad: it stood in parentheses, and is not compared with the derivative */
 } Local;
 
 typedef struct {
@@ -183,10 +186,29 @@ typedef struct {
     size_t count, cap;
 } DefList;
 
+/* `use "path"`. */
+typedef struct {
+    const char *path; /* as written */
+    const Source *source;
+    Span span;
+} FileUse;
+
+typedef struct {
+    FileUse *items;
+    size_t count, cap;
+} Files;
+
 struct Module {
     Arena *arena;
     Intern *names;
-    const Module *library; /* where names are looked up next */
+    const char *path;      /* of its file, to be compared with others */
+    const Module **used;   /* where names are looked up next: what it uses, and what those use; the last first */
+    size_t nused, used_cap;
+    const Module *library; /* and then */
+    bool active;           /* being loaded: who uses it now makes a circle */
+    bool incomplete;       /* a file that it uses could not be read: an unknown name may be there */
+    Files files;
+    size_t at;             /* of `files`: what is being loaded for it */
     DefList defs;
     Def **table; /* by name, open addressing; table_cap is a power of two */
     size_t table_cap;
@@ -194,8 +216,8 @@ struct Module {
 
 /* ---- parse.c: text to definitions ---- */
 
-/* Appends the definitions of the text, in its order; mistakes are in `diags`. */
-void parse_text(Arena *arena, Intern *names, Diags *diags, const Source *source, DefList *out);
+/* Appends the definitions of the text and the files that it uses, in its order; mistakes are in `diags`. */
+void parse_text(Arena *arena, Intern *names, Diags *diags, const Source *source, DefList *out, Files *files);
 /* One expression, perhaps with `where`, as the body of a definition without a name. NULL with a diagnostic. */
 Def *parse_expression(Arena *arena, Intern *names, Diags *diags, const Source *source);
 /* Where a range of a source is in these diagnostics; adds the source if they do not have it. */
@@ -206,8 +228,18 @@ Loc source_loc(Diags *diags, const Source *source, Span span);
 /* The tree in canonical source form, for `show --stage=ast`. */
 void def_print(const Def *d, Buf *out);
 void expr_print(const Expr *e, Buf *out);
+/* Parts of it: `name(inputs; params) =`, `grad x = e`. */
+void def_print_head(const Def *d, Buf *out);
+void grad_print(const Local *g, Buf *out);
+/* A name as the tree has it: Greek letters in ASCII. */
+char *name_ascii(Arena *arena, const char *name);
 /* For messages: 'name', in quotes, or "the expression". */
 const char *def_called(const Def *d, Arena *arena);
+
+/* ---- fmt.c: a text in canonical form ---- */
+
+/* The whole text with its comments; false with diagnostics where it does not parse. Names need not mean anything. */
+bool frontend_format(Arena *arena, Intern *names, Diags *diags, Source text, Buf *out);
 
 /* ---- elementary.c: the names that the language itself has ---- */
 
@@ -231,8 +263,9 @@ void resolve_table(Module *m, Diags *diags);
 void resolve_def(const Module *m, Arena *arena, Diags *diags, Def *d, bool free);
 /* Makes a name or a call an operand of →; false if `e` is neither. */
 bool resolve_stage(Arena *arena, Expr *e);
-/* The definition that a name means in `m` or its libraries, or NULL. */
+/* The definition that a name means in `m`, what it uses, or its libraries; NULL if none. The second looks only in `m`. */
 Def *module_find(const Module *m, const char *name);
+Def *module_find_own(const Module *m, const char *name);
 /* "; did you mean 'softplus'?" for the nearest function (or, not `call`, constant), or "". `best` is the nearest
  * among other candidates, or NULL. */
 const char *module_hint(const Module *m, Arena *arena, const char *name, bool call, const char *best);
@@ -247,14 +280,31 @@ void check_def(const Module *m, Arena *arena, Diags *diags, Def *d);
 /* Binds and checks a definition of which only the value matters: a constant of that kind for `param`. */
 bool check_constant(const Module *m, Arena *arena, Diags *diags, Def *d, Kind kind, const char *param);
 
+/* ---- grads.c: `grad` clauses against the derivative ---- */
+
+/* Warns where an override is not the derivative that it stands in for, and does not seem to be meant so: the body has a
+ * derivative there (it is not 0, as for round), the override is no constant, and was not written in parentheses. */
+void check_overrides(const Module *m, Diags *diags);
+
 /* ---- sema.c: modules ---- */
 
+/* Reads the file at `path` for `use`: its text, followed by a NUL, in the arena, or false and why not (static text). */
+typedef struct {
+    bool (*read)(void *user, Arena *arena, const char *path, const char **text, size_t *len, const char **why);
+    void *user;
+} Loader;
+
 /* Parses and checks a text. Always gives a module; mistakes are in `diags`. `library` holds names that this text may
- * use and shadow (NULL for the library itself). Everything lives in `arena`. */
-Module *frontend_parse(Arena *arena, Intern *names, Diags *diags, Source source, const Module *library);
+ * use and shadow (NULL for the library itself). What it uses is read through `loader` (NULL: nothing can be), by paths
+ * relative to the source's name. Everything lives in `arena`. */
+Module *frontend_parse(Arena *arena, Intern *names, Diags *diags, Source source, const Module *library,
+                       const Loader *loader);
 size_t module_def_count(const Module *m);
 const Def *module_def(const Module *m, size_t index); /* those of this text, in its order */
 const char *def_name(const Def *d); /* "f" for an expression */
+
+/* A module without definitions above `library`, which may be shared: `frontend_function` on it writes into `arena` alone. */
+Module *frontend_layer(Arena *arena, Intern *names, const Module *library);
 
 /* What stands for NAME on the command line: a definition's name (of `m` or its library), a pipeline, or an expression
  * whose free names are its inputs in order of appearance. NULL with a diagnostic where it is none of these. */
@@ -271,6 +321,13 @@ typedef struct {
  * variables in declared order, one output (named y, or z where an input has that name). NULL with diagnostics. */
 Graph *frontend_lower(Arena *arena, const Module *m, const Def *d, Type real, const Setting *settings, size_t nsettings,
                       Diags *diags);
+/* The same, but an expression without inputs is a graph too: of a constant. */
+Graph *frontend_lower_value(Arena *arena, const Module *m, const Def *d, Type real, const Setting *settings,
+                            size_t nsettings, Diags *diags);
+
+/* For check_overrides: the body without its `grad` clauses as the first output, then what each clause gives; params without
+ * a default are 1/2 or true. */
+Graph *frontend_lower_overrides(Arena *arena, const Module *m, const Def *d, Type real, Diags *diags);
 
 /* ---- std.c: examples/.act files, embedded by the build ---- */
 

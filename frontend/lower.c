@@ -311,7 +311,19 @@ static void check_supported(Lowering *l, const Frame *f) {
         if (d->inputs[i].axes) unsupported(l, f, d->inputs[i].axes->span, "named axes are");
     for (uint32_t i = 0; i < d->nparams && !l->failed; i++)
         if (d->params[i].learn) unsupported(l, f, d->params[i].span, "learnables are");
-    if (d->ngrads && !l->failed) unsupported(l, f, d->grads[0].span, "'grad' clauses are");
+}
+
+/* Arguments and `where` names. With `stop`, those that have a `grad` clause carry no derivative of their own. */
+static void fill_slots(Lowering *l, const Frame *f, const Value *args, bool stop) {
+    const Def *d = f->d;
+    uint32_t n = 0;
+    if (d->has_list)
+        for (uint32_t i = 0; i < d->ninputs + d->nparams; i++) f->slots[n++] = args[i];
+    for (uint32_t i = 0; stop && i < d->ngrads; i++) {
+        Value *v = &f->slots[d->grads[i].slot];
+        v->node = graph_op(l->g, OP_STOP, v->node, NULL, NULL);
+    }
+    for (uint32_t i = 0; i < d->nwheres; i++) f->slots[n++] = lower(l, f, d->wheres[i].value);
 }
 
 static Value lower_def(Lowering *l, const Frame *up, Span call, const Def *d, const Value *args) {
@@ -319,11 +331,18 @@ static Value lower_def(Lowering *l, const Frame *up, Span call, const Def *d, co
     const Frame f = {.d = d, .slots = slots, .inputs = args, .up = up, .call = call};
     check_supported(l, &f);
     if (l->failed) return bad_value(l, KIND_NUMBER);
-    uint32_t n = 0;
-    if (d->has_list)
-        for (uint32_t i = 0; i < d->ninputs + d->nparams; i++) slots[n++] = args[i];
-    for (uint32_t i = 0; i < d->nwheres; i++) slots[n++] = lower(l, &f, d->wheres[i].value);
-    return lower(l, &f, d->body);
+    fill_slots(l, &f, args, true);
+    Value v = lower(l, &f, d->body);
+    if (d->ngrads == 0 || l->failed) return v;
+    /* The clauses see the inputs themselves, not what the body sees of them. */
+    fill_slots(l, &f, args, false);
+    for (uint32_t i = 0; i < d->ngrads; i++) {
+        const Value e = lower(l, &f, d->grads[i].value);
+        if (l->failed) break;
+        v.node = graph_op(l->g, OP_CUSTOM, v.node, slots[d->grads[i].slot].node, e.node);
+        v.varies = v.varies || e.varies;
+    }
+    return v;
 }
 
 static uint64_t hash_call(const Def *d, const Value *args, size_t n) {
@@ -440,8 +459,8 @@ static bool has_input(const Def *d, const char *name) {
     return false;
 }
 
-Graph *frontend_lower(Arena *arena, const Module *m, const Def *d, Type real, const Setting *settings, size_t nsettings,
-                      Diags *diags) {
+static Graph *lower_root(Arena *arena, const Module *m, const Def *d, Type real, const Setting *settings,
+                         size_t nsettings, Diags *diags, bool constants) {
     Lowering l = {.g = graph_new(arena, def_name(d), real), .arena = arena, .m = m, .diags = diags, .root = d};
     const Frame root = {.d = d};
     const Span name = d->name_span.end > d->name_span.begin ? d->name_span : d->span;
@@ -449,7 +468,7 @@ Graph *frontend_lower(Arena *arena, const Module *m, const Def *d, Type real, co
         REPORT(&l, &root, name, DIAG_NOT_COMPILABLE, def_called(d, arena));
         return NULL;
     }
-    if (d->ninputs == 0) {
+    if (d->ninputs == 0 && !constants) {
         REPORT(&l, &root, name, DIAG_NO_INPUTS, def_called(d, arena));
         return NULL;
     }
@@ -465,4 +484,37 @@ Graph *frontend_lower(Arena *arena, const Module *m, const Def *d, Type real, co
     if (l.failed) return NULL;
     graph_output(l.g, !has_input(d, "y") ? "y" : !has_input(d, "z") ? "z" : "out", y.node);
     return l.g;
+}
+
+Graph *frontend_lower(Arena *arena, const Module *m, const Def *d, Type real, const Setting *settings, size_t nsettings,
+                      Diags *diags) {
+    return lower_root(arena, m, d, real, settings, nsettings, diags, false);
+}
+
+Graph *frontend_lower_value(Arena *arena, const Module *m, const Def *d, Type real, const Setting *settings,
+                            size_t nsettings, Diags *diags) {
+    return lower_root(arena, m, d, real, settings, nsettings, diags, true);
+}
+
+Graph *frontend_lower_overrides(Arena *arena, const Module *m, const Def *d, Type real, Diags *diags) {
+    Lowering l = {.g = graph_new(arena, def_name(d), real), .arena = arena, .m = m, .diags = diags, .root = d};
+    const Frame root = {.d = d, .slots = ARENA_ARRAY(arena, Value, def_slots(d))};
+    check_supported(&l, &root);
+    Value *args = ARENA_ARRAY(arena, Value, (size_t)d->ninputs + d->nparams);
+    for (uint32_t i = 0; i < d->ninputs && !l.failed; i++)
+        args[i] = (Value){graph_var(l.g, VAR_INPUT, d->inputs[i].name, real, AXES_REST), true};
+    for (uint32_t i = 0; i < d->nparams && !l.failed; i++) {
+        const Param *p = &d->params[i];
+        if (p->value) args[d->ninputs + i] = default_param(&l, NULL, (Span){0, 0}, d, p);
+        else args[d->ninputs + i].node = p->kind == KIND_CONDITION ? graph_bool(l.g, true) : graph_float(l.g, real, 0.5);
+    }
+    if (l.failed) return NULL;
+    fill_slots(&l, &root, args, false);
+    const Value y = lower(&l, &root, d->body);
+    if (!l.failed) graph_output(l.g, "y", y.node);
+    for (uint32_t i = 0; i < d->ngrads && !l.failed; i++) {
+        const Value e = lower(&l, &root, d->grads[i].value);
+        graph_output(l.g, d->grads[i].name, e.node);
+    }
+    return l.failed ? NULL : l.g;
 }

@@ -60,6 +60,7 @@ struct DeclItem {
     const char *name;
     Span span;
     bool learn;
+    bool meant; /* its value stood in parentheses */
     Axis *axes;
     Expr *value;
     DeclItem *next;
@@ -81,7 +82,7 @@ typedef struct {
     bool broken;       /* an error was reported that does not keep the rest from being parsed */
     Expr *bad;
     Def *def;          /* the result */
-    Span use;          /* the file name of a `use`, or empty */
+    Span use;          /* the file name of a `use` in its quotes, or empty */
 } Parser;
 
 /* 0 if the tokens are what `start` says. */

@@ -32,20 +32,35 @@ void resolve_table(Module *m, Diags *diags) {
     }
 }
 
+static Def *find_hashed(const Module *m, const char *name, uint64_t hash) {
+    for (size_t at = hash & (m->table_cap - 1); m->table[at]; at = (at + 1) & (m->table_cap - 1))
+        if (same(m->table[at]->name, name)) return m->table[at];
+    return NULL;
+}
+
+Def *module_find_own(const Module *m, const char *name) { return find_hashed(m, name, hash_bytes(name, strlen(name), 0)); }
+
 Def *module_find(const Module *m, const char *name) {
     const uint64_t hash = hash_bytes(name, strlen(name), 0);
     for (; m; m = m->library) {
-        size_t at = hash & (m->table_cap - 1);
-        for (; m->table[at]; at = (at + 1) & (m->table_cap - 1))
-            if (same(m->table[at]->name, name)) return m->table[at];
+        Def *d = find_hashed(m, name, hash);
+        for (size_t i = 0; !d && i < m->nused; i++) d = find_hashed(m->used[i], name, hash);
+        if (d) return d;
     }
     return NULL;
 }
 
+static const char *nearest_def(const Module *m, const char *name, bool call, const char *best) {
+    for (size_t i = 0; i < m->defs.count && i < CANDIDATES; i++)
+        if (call || !m->defs.items[i]->has_list) best = diag_nearer(name, m->defs.items[i]->name, best);
+    return best;
+}
+
 const char *module_hint(const Module *m, Arena *arena, const char *name, bool call, const char *best) {
-    for (; m; m = m->library)
-        for (size_t i = 0; i < m->defs.count && i < CANDIDATES; i++)
-            if (call || !m->defs.items[i]->has_list) best = diag_nearer(name, m->defs.items[i]->name, best);
+    for (; m; m = m->library) {
+        best = nearest_def(m, name, call, best);
+        for (size_t i = 0; i < m->nused; i++) best = nearest_def(m->used[i], name, call, best);
+    }
     best = elementary_nearer(name, call, best);
     if (!best) return "";
     Buf hint;
@@ -64,6 +79,7 @@ typedef struct {
     uint32_t visible; /* slots below are; the others are `where` names that come later */
     bool no_locals;   /* in a default */
     bool collecting;  /* unknown names become inputs */
+    bool comma;       /* it was said that a comma may be missing in front of this definition */
     uint32_t *table;  /* slot + 1 by name, open addressing; NULL if there are few */
     size_t table_cap;
 } Resolver;
@@ -138,9 +154,22 @@ static void use_def(Resolver *r, Def *def, Span span) {
 /* Searching for what was meant is slow; nobody sees it any more. */
 static bool enough(const Resolver *r) { return r->diags->errors >= DIAG_MAX_ERRORS; }
 
+/* Whether the definition in front of d has `where` names and knows this one. */
+static bool known_before(const Def *d, const char *name) {
+    const Def *before = d->before;
+    Span span;
+    for (uint32_t i = 0; before && before->nwheres && i < def_slots(before) && i < CANDIDATES; i++)
+        if (same(slot_name(before, i, &span), name)) return true;
+    return false;
+}
+
 static void unknown_name(Resolver *r, Expr *e) {
     const char *name = e->text;
     uint32_t slot;
+    if (r->m->incomplete) {
+        r->d->bad = true;
+        return;
+    }
     if (enough(r)) {
         REPORT(r, e->span, DIAG_UNKNOWN_NAME, name, "");
         return;
@@ -154,15 +183,15 @@ static void unknown_name(Resolver *r, Expr *e) {
         REPORT(r, e->span, DIAG_UNKNOWN_NAME, name, hint);
         return;
     }
-    REPORT(r, e->span, DIAG_FREE_NAME, name, hint);
-    /* `where a = 1 b = x` makes b a definition; the name was known in the one before. */
-    const Def *before = r->d->before;
-    Span span;
-    for (uint32_t i = 0; before && before->nwheres && i < def_slots(before) && i < CANDIDATES; i++) {
-        if (!same(slot_name(before, i, &span), name)) continue;
-        NOTE(r, r->d->name_span, DIAG_NOTE_COMMA, r->d->name);
+    /* `where a = 1 b = x` makes b a definition; the name was known in the one before. Saying so once is enough. */
+    const bool known = known_before(r->d, name);
+    if (known && r->comma) {
+        r->d->bad = true;
         return;
     }
+    REPORT(r, e->span, DIAG_FREE_NAME, name, hint);
+    if (known) NOTE(r, r->d->name_span, DIAG_NOTE_COMMA, r->d->name);
+    r->comma = r->comma || known;
 }
 
 static void resolve_name(Resolver *r, Expr *e) {
@@ -198,6 +227,10 @@ static void resolve_function(Resolver *r, Call *c) {
     c->ref = elementary_find(c->name, true);
     if (c->ref.kind != REF_NONE) return;
     uint32_t slot;
+    if (r->m->incomplete) {
+        r->d->bad = true;
+        return;
+    }
     if (find_local(r, c->name, &slot)) {
         const uint32_t params = def_first_param(r->d);
         const char *what = slot < params ? "an input" : slot < params + r->d->nparams ? "a param" : "a local name";

@@ -1,6 +1,8 @@
-/* From a text to a checked module: parsed, names bound, each definition checked after those that it uses; and what
- * stands for NAME on the command line. */
+/* From a text to a checked module: parsed with the files that it uses, names bound, each definition checked after those
+ * that it uses; and what stands for NAME on the command line. */
 #include "frontend.h"
+
+#include <string.h>
 
 /* ---- order ---- */
 
@@ -62,13 +64,185 @@ static Module *new_module(Arena *arena, Intern *names, const Module *library) {
 static void add_source(Module *m, Diags *diags, Source source) {
     Source *s = ARENA_NEW(m->arena, Source);
     *s = source;
-    parse_text(m->arena, m->names, diags, s, &m->defs);
+    parse_text(m->arena, m->names, diags, s, &m->defs, &m->files);
 }
 
 static void check_module(Module *m, Diags *diags) {
     resolve_table(m, diags);
     for (size_t i = 0; i < m->defs.count; i++) resolve_def(m, m->arena, diags, m->defs.items[i], false);
     for (size_t i = 0; i < m->defs.count; i++) check_ordered(m, m->arena, diags, m->defs.items[i]);
+}
+
+/* ---- files ---- */
+
+typedef struct {
+    Arena *arena;
+    Intern *names;
+    Diags *diags;
+    const Module *library;
+    const Loader *loader;
+    Module **files;
+    size_t count, cap, bytes;
+} Load;
+
+/* `path` as seen from the file `from`, without "." and "name/.." parts, so that equal files mostly have equal paths. */
+static char *join_paths(Arena *arena, const char *from, const char *path) {
+    Buf b;
+    buf_init(&b, arena);
+    const char *slash = strrchr(from, '/');
+    if (path[0] != '/' && slash) buf_write(&b, from, (size_t)(slash - from) + 1);
+    buf_puts(&b, path);
+    char *s = b.s, *to = s;
+    for (const char *at = s; *at;) {
+        size_t n = strcspn(at, "/");
+        const bool more = at[n] == '/';
+        if (n == 0 && to > s) { /* "//" */
+            at++;
+            continue;
+        }
+        if (n == 1 && at[0] == '.' && more) {
+            at += 2;
+            continue;
+        }
+        if (n == 2 && at[0] == '.' && at[1] == '.' && to > s && to[-1] == '/') {
+            char *start = to - 1;
+            while (start > s && start[-1] != '/') start--;
+            const bool up = to - start == 3 && start[0] == '.' && start[1] == '.';
+            if (!up && start < to - 1) {
+                to = start;
+                at += n + more;
+                continue;
+            }
+        }
+        memmove(to, at, n + more);
+        to += n + more;
+        at += n + more;
+    }
+    *to = 0;
+    return s;
+}
+
+static Module *load_module(Load *l, Source source, unsigned depth);
+
+/* The circle of files that `target` closes: who uses whom. */
+static void report_cycle(Load *l, const FileUse *use, const Module *target) {
+    diag_report(l->diags, source_loc(l->diags, use->source, use->span), DIAG_USE_CYCLE, target->path);
+    bool within = false;
+    for (size_t i = 0; i < l->count; i++) {
+        const Module *m = l->files[i];
+        within = within || m == target;
+        if (!within || !m->active) continue;
+        const FileUse *u = &m->files.items[m->at];
+        if (u != use) diag_report(l->diags, source_loc(l->diags, u->source, u->span), DIAG_NOTE_USES, u->path);
+    }
+}
+
+/* The module of a used file, read now if it was not; NULL with a diagnostic. */
+static Module *load_use(Load *l, const FileUse *use, unsigned depth) {
+    const Loc loc = source_loc(l->diags, use->source, use->span);
+    const char *path = join_paths(l->arena, use->source->name, use->path), *why = "this text is not in a file";
+    for (size_t i = 0; i < l->count; i++) {
+        if (strcmp(l->files[i]->path, path) != 0) continue;
+        if (!l->files[i]->active) return l->files[i];
+        report_cycle(l, use, l->files[i]);
+        return NULL;
+    }
+    Source source = {.name = path};
+    if (depth == LIMIT_FILE_DEPTH) {
+        diag_report(l->diags, loc, DIAG_USE_TOO_DEEP, LIMIT_FILE_DEPTH);
+    } else if (l->count > LIMIT_FILES) {
+        diag_report(l->diags, loc, DIAG_USE_TOO_MANY, LIMIT_FILES);
+    } else if (!l->loader || !l->loader->read(l->loader->user, l->arena, path, &source.text, &source.len, &why)) {
+        diag_report(l->diags, loc, DIAG_USE_UNREADABLE, use->path, why);
+    } else if ((l->bytes += source.len) > LIMIT_TEXT) {
+        diag_report(l->diags, loc, DIAG_USE_TOO_LARGE);
+    } else {
+        return load_module(l, source, depth + 1);
+    }
+    return NULL;
+}
+
+static bool is_used(const Module *m, const Module *other) {
+    for (size_t i = 0; i < m->nused; i++)
+        if (m->used[i] == other) return true;
+    return false;
+}
+
+enum { REMARKS = 10 /* about shadowing, for one module */ };
+
+/* Names of `other`, which m uses, that mean something else already. */
+static void remark_clashes(const Module *m, Diags *diags, const FileUse *use, const Module *other) {
+    size_t remarks = 0;
+    for (size_t i = 0; m->nused && i < other->defs.count && remarks < REMARKS; i++) {
+        const Def *d = other->defs.items[i], *hidden = NULL;
+        for (size_t k = 0; !hidden && k < m->nused; k++) hidden = module_find_own(m->used[k], d->name);
+        if (!hidden) continue;
+        diag_report(diags, source_loc(diags, use->source, use->span), DIAG_SHADOWS_EACH, d->name, hidden->source->name);
+        diag_report(diags, source_loc(diags, hidden->source, hidden->name_span), DIAG_NOTE_DEFINED, d->name);
+        remarks++;
+    }
+}
+
+/* What m uses, and what that uses, in front of what it used before. */
+static void add_used(Module *m, const Module *other) {
+    const Module **used = NULL;
+    size_t n = 0, cap = 0;
+    *ARENA_PUSH(m->arena, used, n, cap) = other;
+    for (size_t i = 0; i < other->nused; i++)
+        if (!is_used(m, other->used[i])) *ARENA_PUSH(m->arena, used, n, cap) = other->used[i];
+    for (size_t i = 0; i < m->nused; i++) *ARENA_PUSH(m->arena, used, n, cap) = m->used[i];
+    m->used = used;
+    m->nused = n;
+    m->used_cap = cap;
+    m->incomplete = m->incomplete || other->incomplete;
+}
+
+static bool same_lists(const Def *a, const Def *b) {
+    if (a->ninputs != b->ninputs || a->nparams != b->nparams) return false;
+    for (uint32_t i = 0; i < a->nparams; i++)
+        if (strcmp(a->params[i].name, b->params[i].name) != 0) return false;
+    return true;
+}
+
+/* Definitions of m that hide others: any of a used file, and of the standard ones those that take other arguments. */
+static void remark_shadowing(const Module *m, Diags *diags) {
+    size_t remarks = 0;
+    for (size_t i = 0; m->library && i < m->defs.count && remarks < REMARKS; i++) {
+        const Def *d = m->defs.items[i], *hidden = NULL;
+        if (d->bad) continue;
+        const Loc loc = source_loc(diags, d->source, d->name_span);
+        for (size_t k = 0; !hidden && k < m->nused; k++) hidden = module_find_own(m->used[k], d->name);
+        if (hidden) {
+            diag_report(diags, loc, DIAG_SHADOWS_USED, d->name, hidden->source->name);
+        } else {
+            hidden = module_find(m->library, d->name);
+            if (!hidden || same_lists(d, hidden)) continue;
+            diag_report(diags, loc, DIAG_SHADOWS_STANDARD, d->name);
+        }
+        remarks++;
+        diag_report(diags, source_loc(diags, hidden->source, hidden->name_span), DIAG_NOTE_DEFINED, d->name);
+    }
+}
+
+static Module *load_module(Load *l, Source source, unsigned depth) {
+    Module *m = new_module(l->arena, l->names, l->library);
+    m->path = join_paths(l->arena, "", source.name);
+    *ARENA_PUSH(l->arena, l->files, l->count, l->cap) = m;
+    add_source(m, l->diags, source);
+    m->active = true;
+    for (m->at = 0; m->at < m->files.count && !m->incomplete; m->at++) {
+        const FileUse *use = &m->files.items[m->at];
+        const Module *other = load_use(l, use, depth);
+        m->incomplete = m->incomplete || !other;
+        if (!other || is_used(m, other)) continue;
+        remark_clashes(m, l->diags, use, other);
+        add_used(m, other);
+    }
+    m->active = false;
+    check_module(m, l->diags);
+    remark_shadowing(m, l->diags);
+    check_overrides(m, l->diags);
+    return m;
 }
 
 size_t module_def_count(const Module *m) { return m->defs.count; }
@@ -82,12 +256,18 @@ Module *frontend_library(Arena *arena, Intern *names, Diags *diags) {
     return m;
 }
 
-Module *frontend_parse(Arena *arena, Intern *names, Diags *diags, Source source, const Module *library) {
-    Module *m = new_module(arena, names, library);
+Module *frontend_parse(Arena *arena, Intern *names, Diags *diags, Source source, const Module *library,
+                       const Loader *loader) {
+    Load l = {.arena = arena, .names = names, .diags = diags, .library = library, .loader = loader};
     const size_t before = diags->count;
-    add_source(m, diags, source);
-    check_module(m, diags);
+    Module *m = load_module(&l, source, 0);
     diags_sort(diags, before);
+    return m;
+}
+
+Module *frontend_layer(Arena *arena, Intern *names, const Module *library) {
+    Module *m = new_module(arena, names, library);
+    resolve_table(m, NULL); /* nothing can be defined twice */
     return m;
 }
 

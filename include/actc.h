@@ -55,6 +55,23 @@ typedef struct actc_diagnostics actc_diagnostics;
 
 /* All messages as a person reads them: file:line:column, the source line, a caret. Lives as long as `d`. */
 ACTC_API const char *actc_diagnostics_text(const actc_diagnostics *d);
+
+/* The same as data. A note explains the item before it, or stands alone. Strings live as long as the list. */
+typedef enum actc_severity { ACTC_ERROR = 0, ACTC_WARNING = 1, ACTC_NOTE = 2 } actc_severity;
+
+typedef struct actc_diagnostic {
+    actc_severity severity;
+    const char *id;      /* which message it is: "unknown-function"; "" for what concerns no text */
+    const char *message; /* one line, without place and severity */
+    const char *file;    /* the name of the text; NULL for what concerns none, and then the rest is 0 or "" */
+    unsigned line, column, end_line, end_column; /* from 1; columns count characters; the end is behind the last one */
+    size_t begin, end;   /* the same range in bytes of the text, from 0 */
+    const char *excerpt; /* the source line and a caret under the range, as in the text */
+} actc_diagnostic;
+
+ACTC_API size_t actc_diagnostics_count(const actc_diagnostics *d); /* NULL is fine: 0 */
+/* Fills `out`; ACTC_E_NOT_FOUND beyond the last. */
+ACTC_API actc_status actc_diagnostics_item(const actc_diagnostics *d, size_t index, actc_diagnostic *out);
 ACTC_API void actc_diagnostics_release(actc_diagnostics *d); /* NULL is fine */
 
 /* ---- contexts ---- */
@@ -64,11 +81,21 @@ typedef struct actc_context actc_context;
 typedef struct actc_context_options {
     size_t size;                /* sizeof(actc_context_options) */
     const char *library_folder; /* where libactc-llvm is; NULL: beside libactc, or in its folder `actc` */
+    /* Where memory comes from, as realloc takes it: n = 0 frees and gives NULL; NULL for n > 0 is out of memory. Called
+     * from any thread that uses the context. NULL: the C library. (LLVM, the numbers of constant folding and
+     * diagnostics use the C library in any case.) */
+    void *(*resize)(void *user, void *p, size_t n);
+    void *resize_user;
+    /* Gets a line, without its end, for each thing that takes time: what was compiled, and how long it took. Called from
+     * the thread that did it. NULL: nobody listens. */
+    void (*log)(void *user, const char *message);
+    void *log_user;
 } actc_context_options;
 
 /* `options` may be NULL. The code generator is loaded when the first kernel is compiled. */
 ACTC_API actc_status actc_context_create(const actc_context_options *options, actc_context **out);
-ACTC_API void actc_context_release(actc_context *ctx); /* NULL is fine */
+ACTC_API actc_context *actc_context_retain(actc_context *ctx); /* one more owner; gives `ctx` */
+ACTC_API void actc_context_release(actc_context *ctx);         /* NULL is fine */
 
 /* ---- modules: one parsed text ---- */
 
@@ -78,11 +105,36 @@ typedef struct actc_module actc_module;
  * every module; a definition of the same name shadows it. With errors: ACTC_E_SOURCE and no module. */
 ACTC_API actc_status actc_module_parse(actc_context *ctx, const char *name, const char *text, size_t length,
                                        actc_module **out, actc_diagnostics **diagnostics);
-ACTC_API void actc_module_release(actc_module *module); /* NULL is fine */
+/* The standard library as a module, for looking around in it. */
+ACTC_API actc_status actc_module_library(actc_context *ctx, actc_module **out);
+ACTC_API actc_module *actc_module_retain(actc_module *module); /* one more owner; gives `module` */
+ACTC_API void actc_module_release(actc_module *module);        /* NULL is fine */
 
-/* The functions that the text defines (not the standard library's), in its order. Names live as long as the module. */
+/* An input, a param or a learnable of a function. */
+typedef struct actc_parameter {
+    const char *name;
+    const char *axes;          /* "[.., d]"; "": none are named */
+    const char *default_value; /* of a param or a learnable, as text of the language; NULL: it has none */
+    int is_learnable;          /* a tensor with a gradient, not a number */
+    int is_condition;          /* true or false, not a number */
+} actc_parameter;
+
+/* What a function says of itself. All of it lives as long as the module. */
+typedef struct actc_definition {
+    const char *name;
+    const char *doc;    /* the text of its ## lines; "": none */
+    const char *source; /* the definition as written */
+    const actc_parameter *inputs;
+    size_t input_count;
+    const actc_parameter *params; /* and learnables, as declared */
+    size_t param_count;
+} actc_definition;
+
+/* The functions that the text defines (not the standard library's), in its order; NULL beyond the last. */
 ACTC_API size_t actc_module_function_count(const actc_module *module);
+ACTC_API const actc_definition *actc_module_function(const actc_module *module, size_t index);
 ACTC_API const char *actc_module_function_name(const actc_module *module, size_t index);
+ACTC_API const actc_definition *actc_module_find(const actc_module *module, const char *name);
 
 /* ---- kernels: one compiled function ---- */
 
@@ -116,7 +168,17 @@ typedef struct actc_kernel_options {
  * its inputs ("x*tanh(softplus(x))"). `options` may be NULL: forward, f32, defaults. */
 ACTC_API actc_status actc_kernel_compile(actc_module *module, const char *function, const actc_kernel_options *options,
                                          actc_kernel **out, actc_diagnostics **diagnostics);
-ACTC_API void actc_kernel_release(actc_kernel *kernel); /* NULL is fine; its code is gone then */
+ACTC_API actc_kernel *actc_kernel_retain(actc_kernel *kernel); /* one more owner; gives `kernel` */
+ACTC_API void actc_kernel_release(actc_kernel *kernel);        /* NULL is fine; its code is gone with the last owner */
+
+/* Several kernels of one module at once, which takes less time than one by one. `out` has `count` places. All of them are
+ * compiled or, with an error, none. Their memory is shared: code goes when the last of them is released. */
+typedef struct actc_request {
+    const char *function;
+    const actc_kernel_options *options; /* may be NULL */
+} actc_request;
+ACTC_API actc_status actc_kernels_compile(actc_module *module, const actc_request *requests, size_t count,
+                                          actc_kernel **out, actc_diagnostics **diagnostics);
 
 typedef enum actc_role { ACTC_INPUT = 0, ACTC_LEARNABLE = 1, ACTC_COTANGENT = 2, ACTC_OUTPUT = 3 } actc_role;
 
@@ -222,6 +284,10 @@ ACTC_API actc_status actc_derive(actc_module *module, const char *function, cons
 ACTC_API actc_status actc_eval(actc_module *module, const char *function, const actc_setting *inputs, size_t input_count,
                                unsigned order, const actc_kernel_options *options, char **text,
                                actc_diagnostics **diagnostics);
+
+/* A text of definitions in canonical form, with its comments. It must parse; its names need not mean anything. */
+ACTC_API actc_status actc_format_text(actc_context *ctx, const char *name, const char *text, size_t length, char **out,
+                                      actc_diagnostics **diagnostics);
 ACTC_API void actc_text_release(char *text); /* NULL is fine */
 
 #ifdef __cplusplus

@@ -156,7 +156,8 @@ uint64_t fold_bits(Op op, Type type, Type from, const uint64_t arg[3]);
  * f32(0.1) for the nearest f32, or hexadecimal. */
 void graph_print(const Graph *g, Buf *out);
 /* One expression over the variables of g in the language's own syntax, with `where` for what occurs several times.
- * Constants that are not short print as what they round to in the kernel's type. */
+ * Constants that are neither short nor came about simply print with as many
+ * digits as matter. */
 void node_print(const Graph *g, const Node *n, Buf *out);
 /* The shortest decimal of at most `most` digits that reads back to |v|: exactly where `type` is TYPE_BOOL, else when both
  * are rounded to that type. */
@@ -213,6 +214,11 @@ void diff_backward(Graph *g, bool keep_value);
 /* After diff_backward without the value: its vector-Jacobian product. Adds a cotangent ddx for each output dx, and gives
  * d_x = sum of ddx*(d dx/d x) for each input and learnable x and for dy. */
 void diff_backward2(Graph *g);
+
+/* ---- limits.c: infinity times what vanishes ---- */
+
+/* Makes products like x*sigmoid(x) give their limits at infinite arguments, where that is 0; after differentiation. */
+void limit_products(Graph *g);
 
 /* ---- expand.c, expand/: operations into primitives ---- */
 

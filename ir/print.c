@@ -97,6 +97,23 @@ bool print_shortest(Buf *out, mpfr_srcptr v, size_t most, Type type) {
     return found;
 }
 
+/* A number that is not short. What is a value of its type, as params are, prints as people wrote it (0.01); else enough
+ * digits that nothing computed from it in a type is off by them. */
+static bool put_precise(Buf *out, mpfr_srcptr v, Type type) {
+    enum { EXACT = 40, DIGITS = 25 };
+    char s[EXACT];
+    mpfr_exp_t e;
+    NUMBER_TEMP(same, NUMBER_BITS);
+    fold_decode(same, fold_encode(v, type), type);
+    if (mpfr_equal_p(same, v) && print_shortest(out, v, 17, type)) return true;
+    if (print_shortest(out, v, EXACT, TYPE_BOOL)) return true;
+    mpfr_get_str(s, &e, 10, DIGITS, v, MPFR_RNDN);
+    size_t n = strlen(s);
+    while (n > 1 && s[n - 1] == '0') s[--n] = 0;
+    put_decimal(out, s, e);
+    return true;
+}
+
 /* f32(0.1), if v is a number of that type with a short name. */
 static bool put_rounded(Buf *out, mpfr_srcptr v, uint64_t bits, Type type) {
     NUMBER_TEMP(same, NUMBER_BITS);
@@ -185,7 +202,7 @@ static void print_number(Printer *p, const Node *n, int around) {
                 out->s[start] = 0;
                 print(p, n->form, around);
             } else {
-                if (p->language ? !print_shortest(out, size, 40, TYPE_BOOL) && !print_shortest(out, size, 17, t) : p->g->expanded || (!put_rounded(out, size, n->bits, t) &&
+                if (p->language ? !put_precise(out, size, t) : p->g->expanded || (!put_rounded(out, size, n->bits, t) &&
                                        !print_shortest(out, size, 40, TYPE_BOOL)))
                     put_hexadecimal(out, size);
                 if (paren) buf_putc(out, ')');

@@ -1,44 +1,45 @@
-/* One use of the compiler: its arena, and the lock on the module whose tree it reads. */
-#include <stdlib.h>
+/* One use of the compiler: an arena, names and messages of its own, in a layer above the module. The module itself is only
+ * read, so any number of compilations run at once, and what they make goes when they end. */
+#include <string.h>
 
 #include "runtime.h"
 
-void compilation_end(Compilation *s) {
-    arena_free(&s->arena);
-    free(s->settings);
-    s->module->diags.count = s->module->diags.errors = 0;
-    pthread_mutex_unlock(&s->module->lock);
+/* MPFR keeps constants and spare numbers for each thread; a thread that ends would leak them. */
+void compilation_forget(void) { mpfr_free_cache2(MPFR_FREE_LOCAL_CACHE); }
+
+void compilation_end(Compilation *c) {
+    arena_free(&c->arena);
+    compilation_forget();
 }
 
-actc_status compilation_begin(Compilation *s, actc_module *m, const actc_kernel_options *options) {
-    *s = (Compilation){.module = m};
-    if (options->setting_count) {
-        s->settings = calloc(options->setting_count, sizeof *s->settings);
-        if (!s->settings) return ACTC_E_MEMORY;
-        for (size_t i = 0; i < options->setting_count; i++)
-            s->settings[i] = (Setting){options->settings[i].name, options->settings[i].value};
+void compilation_begin(Compilation *c, actc_module *m) {
+    *c = (Compilation){.module = m};
+    arena_init(&c->arena, m->context->allocator, 0, &c->out);
+}
+
+CompileJob compilation_job(Compilation *c, const char *function, const actc_kernel_options *options) {
+    if (!c->tree) {
+        diags_init(&c->diags, &c->arena);
+        intern_init(&c->names, &c->arena);
+        c->names.parent = &c->module->names;
+        c->tree = frontend_layer(&c->arena, &c->names, c->module->tree);
     }
-    pthread_mutex_lock(&m->lock);
-    m->diags.count = m->diags.errors = 0;
-    arena_init(&s->arena, m->context->allocator, 0, &s->out);
-    m->arena.out = &s->out;
-    return ACTC_OK;
-}
-
-CompileJob compilation_job(Compilation *s, const char *function, const actc_kernel_options *options) {
-    return (CompileJob){.arena = &s->arena,
-                        .tree = s->module->tree,
-                        .function = arena_strdup(&s->module->arena, function),
+    Setting *settings = ARENA_ARRAY(&c->arena, Setting, options->setting_count);
+    for (size_t i = 0; i < options->setting_count; i++)
+        settings[i] = (Setting){name_ascii(&c->arena, options->settings[i].name), options->settings[i].value};
+    return (CompileJob){.arena = &c->arena,
+                        .tree = c->tree,
+                        .function = function,
                         .kind = options->kind,
                         .type = options->dtype == ACTC_F64 ? TYPE_F64 : TYPE_F32,
-                        .settings = s->settings,
+                        .settings = settings,
                         .nsettings = options->setting_count,
-                        .diags = &s->module->diags};
+                        .diags = &c->diags};
 }
 
 /* Why there is no plan, once the job has ended. */
-actc_status compilation_failure(Compilation *s, const char *internal_error, actc_diagnostics **diagnostics) {
+actc_status compilation_failure(Compilation *c, const char *internal_error, actc_diagnostics **diagnostics) {
     if (internal_error) return fail(diagnostics, ACTC_E_INTERNAL, "a bug in actc: %s", internal_error);
-    export_diagnostics(&s->module->diags, diagnostics);
+    export_diagnostics(&c->diags, diagnostics);
     return ACTC_E_SOURCE;
 }

@@ -21,7 +21,8 @@ static const struct {
 Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_error) {
     *internal_error = NULL;
     const Def *def = compile_function(job);
-    Graph *g = def ? frontend_lower(job->arena, job->tree, def, job->type, job->settings, job->nsettings, job->diags) : NULL;
+    Graph *g = NULL;
+    if (def) g = (job->constants ? frontend_lower_value : frontend_lower)(job->arena, job->tree, def, job->type, job->settings, job->nsettings, job->diags);
     if (!g) return NULL;
     STAGE_DONE(STAGE_GRAPH);
     rewrite_graph(g, false, NULL, NULL);
@@ -31,8 +32,10 @@ Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_e
         rewrite_graph(g, false, NULL, NULL);
         diff_backward2(g);
     }
-    rewrite_graph(g, true, NULL, NULL);
+    rewrite_graph(g, false, NULL, NULL);
     STAGE_DONE(STAGE_GRAD);
+    limit_products(g);
+    rewrite_graph(g, true, NULL, NULL);
     expand_graph(g);
     STAGE_DONE(STAGE_EXPANDED);
     return g;
@@ -48,7 +51,7 @@ Plan *compile_plan(const CompileJob *job, const char **internal_error) {
     if (!g) return NULL;
     Buf symbol;
     buf_init(&symbol, job->arena);
-    buf_printf(&symbol, "%s%s%s", job->prefix ? job->prefix : "", c_identifier(job->arena, job->name ? job->name : g->name),
+    buf_printf(&symbol, "%s%s%s", job->prefix ? job->prefix : "", c_symbol(job->arena, job->name ? job->name : g->name),
                kinds[job->kind].suffix);
     return plan_make(g, kinds[job->kind].kind, symbol.s);
 }

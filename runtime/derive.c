@@ -24,16 +24,30 @@ static const Var *find_input(const Graph *g, const char *name) {
     return NULL;
 }
 
+static bool has_overrides(const Graph *g) {
+    const bool *needed = graph_needed(g);
+    for (size_t i = 0; i < g->nnodes; i++)
+        if (needed[i] && (g->nodes[i]->op == OP_STOP || g->nodes[i]->op == OP_CUSTOM)) return true;
+    return false;
+}
+
 static actc_status derive(Compilation *c, const CompileJob *job, const char *wrt, unsigned order, int latex, Buf *out,
                           actc_diagnostics **diagnostics) {
     const char *internal_error;
     Graph *g = compile_graph(job, STAGE_STABLE, &internal_error);
     if (!g) return compilation_failure(c, internal_error, diagnostics);
-    const Var *x = find_input(g, wrt);
+    const Var *x = find_input(g, wrt ? name_ascii(&c->arena, wrt) : NULL);
     if (!x && wrt) return fail(diagnostics, ACTC_E_NOT_FOUND, "'%s' has no input '%s'", g->name, wrt);
     if (!x) return fail(diagnostics, ACTC_E_NOT_FOUND, "'%s' has no inputs", g->name);
     Node *y = g->outs[0].node;
     for (unsigned i = 0; i < order; i++) y = derive_once(g, y, x->node);
+    if (has_overrides(g)) {
+        /* What says where derivatives come from is no longer of use, and the language cannot say it. */
+        rewrite_graph(g, true, NULL, NULL);
+        y = g->outs[0].node;
+    }
+    /* A lone name would be taken for that of a function. */
+    if (!latex && y->op == OP_VAR) buf_puts(out, "1*");
     (latex ? node_print_latex : node_print)(g, y, out);
     buf_putc(out, '\n');
     return ACTC_OK;
@@ -50,8 +64,7 @@ actc_status actc_derive(actc_module *module, const char *function, const char *w
     if (status != ACTC_OK) return status;
     o.kind = ACTC_FORWARD;
     Compilation c;
-    status = compilation_begin(&c, module, &o);
-    if (status != ACTC_OK) return status;
+    compilation_begin(&c, module);
     if (setjmp(c.out)) {
         compilation_end(&c);
         return ACTC_E_MEMORY;
@@ -60,7 +73,7 @@ actc_status actc_derive(actc_module *module, const char *function, const char *w
     Buf out;
     buf_init(&out, &c.arena);
     status = derive(&c, &job, wrt, order, latex, &out, diagnostics);
-    if (status == ACTC_OK) status = give_text(&out, text);
+    if (status == ACTC_OK) status = give_text(&module->context->allocator, &out, text);
     compilation_end(&c);
     return status;
 }
@@ -82,6 +95,7 @@ static bool read_value(const CompileJob *job, const char *text, mpfr_ptr v) {
         const char *internal_error;
         constant.function = text;
         constant.nsettings = 0;
+        constant.constants = true;
         const Graph *g = compile_graph(&constant, STAGE_GRAPH, &internal_error);
         if (!g) return false;
         const Node *n = g->outs[0].node;
@@ -120,31 +134,40 @@ static void evaluate(const Graph *g, const mpfr_srcptr *vars, const mpfr_ptr *ou
     }
 }
 
+/* The given values by the graph's variables; names may be Greek letters. An expression that does not use a name (a
+ * derivative may be constant) ignores its value. */
+static actc_status read_point(Compilation *c, const CompileJob *job, const Graph *g, const actc_setting *inputs,
+                              size_t count, mpfr_srcptr *vars, actc_diagnostics **diagnostics) {
+    const Def *def = compile_function(job);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = name_ascii(job->arena, inputs[i].name);
+        const Var *var = find_input(g, name);
+        if (!var && def && def->name) return fail(diagnostics, ACTC_E_NOT_FOUND, "'%s' has no input '%s'", g->name, name);
+        if (!var) continue;
+        mpfr_srcptr *place = &vars[var - g->vars];
+        if (*place) return fail(diagnostics, ACTC_E_ARGUMENT, "'%s' is given twice", name);
+        if (inputs[i].value[0] == '[')
+            return fail(diagnostics, ACTC_E_UNSUPPORTED, "'%s=%s': values along an axis are not supported yet", name, inputs[i].value);
+        mpfr_ptr v = new_number(job->arena, NUMBER_BITS);
+        if (!read_value(job, inputs[i].value, v)) {
+            if (c->diags.errors) return compilation_failure(c, NULL, diagnostics);
+            return fail(diagnostics, ACTC_E_ARGUMENT, "'%s=%s' is not a number", name, inputs[i].value);
+        }
+        *place = v;
+    }
+    for (size_t k = 0; k < g->nvars; k++)
+        if (!vars[k]) return fail(diagnostics, ACTC_E_ARGUMENT, "the input '%s' has no value: add %s=0.5", g->vars[k].name, g->vars[k].name);
+    return ACTC_OK;
+}
+
 static actc_status evaluate_at(Compilation *c, const CompileJob *job, const actc_setting *inputs, size_t count,
                                unsigned order, Buf *out, actc_diagnostics **diagnostics) {
     const char *internal_error;
     Graph *g = compile_graph(job, STAGE_STABLE, &internal_error);
     if (!g) return compilation_failure(c, internal_error, diagnostics);
-    for (size_t i = 0; i < count; i++) {
-        if (!find_input(g, inputs[i].name))
-            return fail(diagnostics, ACTC_E_NOT_FOUND, "'%s' has no input '%s'", g->name, inputs[i].name);
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(inputs[i].name, inputs[j].name) == 0)
-                return fail(diagnostics, ACTC_E_ARGUMENT, "'%s' is given twice", inputs[i].name);
-    }
     mpfr_srcptr *vars = ARENA_ARRAY(job->arena, mpfr_srcptr, g->nvars + 1);
-    for (size_t k = 0; k < g->nvars; k++) {
-        const char *text = NULL;
-        for (size_t i = 0; i < count; i++)
-            if (strcmp(inputs[i].name, g->vars[k].name) == 0) text = inputs[i].value;
-        if (!text) return fail(diagnostics, ACTC_E_ARGUMENT, "the input '%s' has no value", g->vars[k].name);
-        mpfr_ptr v = new_number(job->arena, NUMBER_BITS);
-        if (!read_value(job, text, v)) {
-            if (c->module->diags.errors) return compilation_failure(c, NULL, diagnostics);
-            return fail(diagnostics, ACTC_E_ARGUMENT, "'%s=%s' is not a number", g->vars[k].name, text);
-        }
-        vars[k] = v;
-    }
+    const actc_status status = read_point(c, job, g, inputs, count, vars, diagnostics);
+    if (status != ACTC_OK) return status;
     const Output y = g->outs[0];
     Node **derivatives = ARENA_ARRAY(job->arena, Node *, g->nvars * order + 1);
     for (size_t k = 0; k < g->nvars; k++) {
@@ -156,6 +179,7 @@ static actc_status evaluate_at(Compilation *c, const CompileJob *job, const actc
     for (size_t i = 0; i < g->nvars * order; i++) graph_output(g, "", derivatives[i]);
     mpfr_ptr *values = ARENA_ARRAY(job->arena, mpfr_ptr, g->nouts);
     for (size_t i = 0; i < g->nouts; i++) values[i] = new_number(job->arena, LAST_PRECISION);
+    limit_products(g);
     evaluate(g, vars, values, job->type);
     buf_printf(out, "%s = ", y.name);
     print_value(out, values[0], job->type);
@@ -175,23 +199,25 @@ actc_status actc_eval(actc_module *module, const char *function, const actc_sett
     if (text) *text = NULL;
     if (!module || !function || !text || (input_count && !inputs))
         return fail(diagnostics, ACTC_E_ARGUMENT, "actc_eval: an argument is NULL");
+    for (size_t i = 0; i < input_count; i++)
+        if (!inputs[i].name || !inputs[i].value) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_eval: an input has no name or no value");
     if (order > MOST_ORDER) return fail(diagnostics, ACTC_E_ARGUMENT, "derivatives go up to order %d", MOST_ORDER);
     actc_kernel_options o;
     actc_status status = read_options(options ? options : &plain_f64, &o, diagnostics);
     if (status != ACTC_OK) return status;
     o.kind = ACTC_FORWARD;
     Compilation c;
-    status = compilation_begin(&c, module, &o);
-    if (status != ACTC_OK) return status;
+    compilation_begin(&c, module);
     if (setjmp(c.out)) {
         compilation_end(&c);
         return ACTC_E_MEMORY;
     }
-    const CompileJob job = compilation_job(&c, function, &o);
+    CompileJob job = compilation_job(&c, function, &o);
+    job.constants = true;
     Buf out;
     buf_init(&out, &c.arena);
     status = evaluate_at(&c, &job, inputs, input_count, order, &out, diagnostics);
-    if (status == ACTC_OK) status = give_text(&out, text);
+    if (status == ACTC_OK) status = give_text(&module->context->allocator, &out, text);
     compilation_end(&c);
     return status;
 }

@@ -1,5 +1,5 @@
 /* Ahead of time: `actc_emit` makes C, headers, objects and the backends' texts of several functions at once. */
-#include <stdlib.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "runtime.h"
@@ -18,12 +18,24 @@ static actc_status check_options(const actc_module *m, const actc_emit_options *
     if (!o->kinds || (o->function_count && !o->functions)) return fail(diagnostics, ACTC_E_ARGUMENT, "emit options: an array is NULL");
     for (size_t i = 0; i < o->kind_count; i++)
         if (o->kinds[i] > ACTC_BACKWARD2) return fail(diagnostics, ACTC_E_ARGUMENT, "emit options: unknown kind");
-    const size_t count = o->function_count ? o->function_count : module_def_count(m->tree);
+    for (const char *s = o->prefix ? o->prefix : ""; *s; s++)
+        if (!isalpha((unsigned char)*s) && *s != '_' && (s == o->prefix || !isdigit((unsigned char)*s)))
+            return fail(diagnostics, ACTC_E_ARGUMENT, "the prefix '%s' cannot begin a name in C", o->prefix);
+    const size_t count = o->function_count ? o->function_count : actc_module_function_count(m);
     if (!count) return fail(diagnostics, ACTC_E_ARGUMENT, "there is no function to emit");
     if (count > 1 && o->name) return fail(diagnostics, ACTC_E_ARGUMENT, "a name can be given to one function, not to %zu", count);
     if (count > 1 && o->setting_count)
         return fail(diagnostics, ACTC_E_ARGUMENT, "params can be set for one function, not for %zu", count);
     return ACTC_OK;
+}
+
+/* Lines of text without the ## that doc comments have in front. */
+static void put_doc(const char *text, Buf *out) {
+    for (const char *s = text; *s;) {
+        const size_t n = strcspn(s, "\n"), skip = strncmp(s, "## ", 3) == 0 ? 3 : 0;
+        buf_write(out, s + skip, n - skip + (s[n] == '\n'));
+        s += n + (s[n] == '\n');
+    }
 }
 
 /* What the comment above a C function says: the formula as written, and the gradient. */
@@ -34,7 +46,10 @@ static const char *describe(Compilation *c, const CompileJob *job) {
     plain.kind = ACTC_FORWARD;
     buf_init(&text, &c->arena);
     const Def *def = compile_function(&plain);
-    if (def) def_print(def, &text);
+    Buf source;
+    buf_init(&source, &c->arena);
+    if (def) def_print(def, &source);
+    put_doc(source.s, &text);
     Graph *g = compile_graph(&plain, STAGE_STABLE, &internal_error);
     if (!g || job->kind == ACTC_FORWARD) return text.s;
     const char *y = g->outs[0].name;
@@ -64,18 +79,17 @@ static actc_status emit_code(actc_context *ctx, actc_format format, const actc_e
     actc_status status = ACTC_OK;
     pthread_mutex_lock(&ctx->lock);
     const char *error = context_open_backend(ctx);
-    if (!error && !host) error = ctx->backend->create(&target, &jit);
-    if (!error) error = ctx->backend->emit(host ? ctx->jit : jit, plans, n, kinds[format], &bytes);
-    if (error) {
+    /* What the caller said of the target is checked here. */
+    const char *refused = error || host ? NULL : ctx->backend->create(&target, &jit);
+    if (!error && !refused) error = ctx->backend->emit(host ? ctx->jit : jit, plans, n, kinds[format], &bytes);
+    if (refused) {
+        status = fail(diagnostics, ACTC_E_ARGUMENT, "%s", refused);
+    } else if (error) {
         status = fail(diagnostics, ACTC_E_BACKEND, "code generation: %s", error);
     } else {
-        out->data = malloc(bytes.size + 1);
-        if (out->data) {
-            memcpy(out->data, bytes.data, bytes.size);
-            out->data[out->size = bytes.size] = 0;
-        } else {
-            status = ACTC_E_MEMORY;
-        }
+        out->data = memory_text(&ctx->allocator, bytes.data, bytes.size);
+        if (out->data) out->size = bytes.size;
+        else status = ACTC_E_MEMORY;
         ctx->backend->free_bytes(&bytes);
     }
     if (jit) ctx->backend->destroy(jit);
@@ -86,14 +100,14 @@ static actc_status emit_code(actc_context *ctx, actc_format format, const actc_e
 static actc_status emit(Compilation *c, actc_format format, const actc_emit_options *o, actc_bytes *out,
                         actc_diagnostics **diagnostics) {
     actc_module *m = c->module;
-    const size_t functions = o->function_count ? o->function_count : module_def_count(m->tree);
+    const size_t functions = o->function_count ? o->function_count : actc_module_function_count(m);
     const Plan **plans = ARENA_ARRAY(&c->arena, const Plan *, functions * o->kind_count);
     const char **notes = ARENA_ARRAY(&c->arena, const char *, functions * o->kind_count);
     size_t n = 0;
     for (size_t i = 0; i < functions; i++)
         for (size_t k = 0; k < o->kind_count; k++) {
-            const actc_kernel_options one = {.kind = o->kinds[k], .dtype = o->dtype, .setting_count = o->setting_count};
-            const char *name = o->function_count ? o->functions[i] : def_name(module_def(m->tree, i));
+            const actc_kernel_options one = {.kind = o->kinds[k], .dtype = o->dtype, .settings = o->settings, .setting_count = o->setting_count};
+            const char *name = o->function_count ? o->functions[i] : def_name(module_function(m, i));
             if (!name) return fail(diagnostics, ACTC_E_ARGUMENT, "emit options: a function is NULL");
             CompileJob job = compilation_job(c, name, &one);
             job.name = o->name;
@@ -107,13 +121,13 @@ static actc_status emit(Compilation *c, actc_format format, const actc_emit_opti
             if (format == ACTC_FORMAT_C) notes[n] = describe(c, &job);
             plans[n++] = plan;
         }
-    export_diagnostics(&m->diags, diagnostics);
+    export_diagnostics(&c->diags, diagnostics);
     if (format != ACTC_FORMAT_C && format != ACTC_FORMAT_HEADER)
         return emit_code(m->context, format, o, plans, n, out, diagnostics);
     Buf text;
     buf_init(&text, &c->arena);
     (format == ACTC_FORMAT_C ? c_source : c_header)(plans, n, &(CFile){.base = o->base, .notes = notes}, &text);
-    const actc_status status = give_text(&text, &out->data);
+    const actc_status status = give_text(&m->context->allocator, &text, &out->data);
     if (status == ACTC_OK) out->size = text.len;
     return status;
 }
@@ -132,8 +146,7 @@ actc_status actc_emit(actc_module *module, actc_format format, const actc_emit_o
     status = read_options(&given, &checked, diagnostics);
     if (status != ACTC_OK) return status;
     Compilation c;
-    status = compilation_begin(&c, module, &checked);
-    if (status != ACTC_OK) return status;
+    compilation_begin(&c, module);
     if (setjmp(c.out)) {
         compilation_end(&c);
         return ACTC_E_MEMORY;
@@ -145,6 +158,6 @@ actc_status actc_emit(actc_module *module, actc_format format, const actc_emit_o
 
 void actc_bytes_release(actc_bytes *bytes) {
     if (!bytes) return;
-    free(bytes->data);
+    memory_free(bytes->data);
     *bytes = (actc_bytes){NULL, 0};
 }

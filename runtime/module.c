@@ -1,25 +1,21 @@
-/* Modules: one parsed text with the standard library below it. */
-#include <stdlib.h>
+/* Modules: one parsed text above the standard library. */
 #include <string.h>
 
 #include "runtime.h"
 
-/* Everything that may jump; the caller has set m->out. */
-static void parse(actc_module *m, const char *name, const char *text, size_t length) {
-    intern_init(&m->names, &m->arena);
-    diags_init(&m->diags, &m->arena);
-    const Module *library = NULL;
-    for (size_t i = 0; i < library_source_count(); i++)
-        library = frontend_parse(&m->arena, &m->names, &m->diags, library_source(i), library);
-    const Source source = {.name = arena_strdup(&m->arena, name), .text = arena_copy(&m->arena, text, length), .len = length};
-    m->tree = frontend_parse(&m->arena, &m->names, &m->diags, source, library);
-}
-
 static void destroy(actc_module *m) {
     arena_free(&m->arena);
-    pthread_mutex_destroy(&m->lock);
     actc_context_release(m->context);
-    free(m);
+    memory_free(m);
+}
+
+static actc_module *new_module(actc_context *ctx, const Library *library) {
+    actc_module *m = memory_new(&ctx->allocator, sizeof *m);
+    if (!m) return NULL;
+    atomic_init(&m->references, 1);
+    m->context = actc_context_retain(ctx);
+    m->names.parent = &library->names;
+    return m;
 }
 
 actc_status actc_module_parse(actc_context *ctx, const char *name, const char *text, size_t length,
@@ -28,31 +24,57 @@ actc_status actc_module_parse(actc_context *ctx, const char *name, const char *t
     if (out) *out = NULL;
     if (!ctx || !name || (!text && length) || !out)
         return fail(diagnostics, ACTC_E_ARGUMENT, "actc_module_parse: an argument is NULL");
-    actc_module *m = calloc(1, sizeof *m);
+    const Library *library = context_library(ctx);
+    actc_module *m = library ? new_module(ctx, library) : NULL;
     if (!m) return ACTC_E_MEMORY;
-    if (pthread_mutex_init(&m->lock, NULL) != 0) {
-        free(m);
-        return ACTC_E_SYSTEM;
-    }
-    atomic_init(&m->references, 1);
-    m->context = context_retain(ctx);
-    arena_init(&m->arena, ctx->allocator, 0, &m->out);
-    if (setjmp(m->out)) {
+    jmp_buf no_memory;
+    arena_init(&m->arena, ctx->allocator, 0, &no_memory);
+    if (setjmp(no_memory)) {
         destroy(m);
+        compilation_forget();
         return ACTC_E_MEMORY;
     }
-    parse(m, name, text ? text : "", length);
-    export_diagnostics(&m->diags, diagnostics);
-    if (m->diags.errors) {
+    Diags diags;
+    diags_init(&diags, &m->arena);
+    intern_init(&m->names, &m->arena);
+    m->names.parent = &library->names;
+    const Source source = {.name = arena_strdup(&m->arena, name), .text = arena_copy(&m->arena, text ? text : "", length), .len = length};
+    m->tree = frontend_parse(&m->arena, &m->names, &diags, source, library->tree, &file_loader);
+    compilation_forget();
+    export_diagnostics(&diags, diagnostics);
+    if (diags.errors) {
         destroy(m);
         return ACTC_E_SOURCE;
     }
+    describe_module(m);
+    m->arena.out = NULL; /* nothing is added any more */
     *out = m;
     return ACTC_OK;
 }
 
-actc_module *module_retain(actc_module *m) {
-    atomic_fetch_add(&m->references, 1);
+actc_status actc_module_library(actc_context *ctx, actc_module **out) {
+    if (out) *out = NULL;
+    if (!ctx || !out) return ACTC_E_ARGUMENT;
+    const Library *library = context_library(ctx);
+    actc_module *m = library ? new_module(ctx, library) : NULL;
+    if (!m) return ACTC_E_MEMORY;
+    jmp_buf no_memory;
+    arena_init(&m->arena, ctx->allocator, 0, &no_memory);
+    if (setjmp(no_memory)) {
+        destroy(m);
+        return ACTC_E_MEMORY;
+    }
+    intern_init(&m->names, &m->arena);
+    m->names.parent = &library->names;
+    m->tree = library->tree;
+    describe_module(m);
+    m->arena.out = NULL;
+    *out = m;
+    return ACTC_OK;
+}
+
+actc_module *actc_module_retain(actc_module *m) {
+    if (m) atomic_fetch_add(&m->references, 1);
     return m;
 }
 
@@ -60,8 +82,10 @@ void actc_module_release(actc_module *m) {
     if (m && atomic_fetch_sub(&m->references, 1) == 1) destroy(m);
 }
 
-size_t actc_module_function_count(const actc_module *m) { return m ? module_def_count(m->tree) : 0; }
-
-const char *actc_module_function_name(const actc_module *m, size_t index) {
-    return m && index < module_def_count(m->tree) ? def_name(module_def(m->tree, index)) : NULL;
+const Def *module_function(const actc_module *m, size_t index) {
+    for (size_t i = 0; i < module_def_count(m->tree); i++) {
+        const Def *d = module_def(m->tree, i);
+        if (d->kind != DEF_CONSTANT && index-- == 0) return d;
+    }
+    return NULL;
 }

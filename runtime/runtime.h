@@ -13,34 +13,53 @@
 
 struct actc_diagnostics {
     char *text;
+    actc_diagnostic *items; /* their strings stand behind them in the same piece of memory */
+    size_t count;
 };
+
+/* A checked text in memory of its own; never changed once it is there. */
+typedef struct {
+    Arena arena;
+    Intern names;
+    Module *tree;
+} Library;
 
 struct actc_context {
     atomic_size_t references;
     Allocator allocator;
-    char *library_folder;     /* or NULL */
-    pthread_mutex_t lock;     /* guards what follows, and every use of `jit` */
-    const Backend *backend;   /* NULL until the first kernel is compiled */
+    void (*log)(void *user, const char *message); /* or NULL */
+    void *log_user;
+    char *library_folder;         /* or NULL */
+    pthread_mutex_t library_lock; /* guards the making of `library` */
+    Library library;              /* the standard library, parsed when the first module is; `tree` is NULL before */
+    pthread_mutex_t lock;         /* guards what follows, and every use of `jit` */
+    const Backend *backend;       /* NULL until the first kernel is compiled */
     Jit *jit;
 };
 
 struct actc_module {
     atomic_size_t references;
     actc_context *context;
-    pthread_mutex_t lock; /* guards the tree: looking up a function may add to it */
-    jmp_buf out;          /* where the arena jumps; set by whoever holds the lock */
     Arena arena;
-    Intern names;
-    Diags diags;
-    Module *tree;
+    Intern names; /* above the library's */
+    Module *tree; /* as all of the module not changed once it is parsed: shared without a lock */
+    actc_definition *functions;
+    size_t function_count;
 };
+
+/* One object in memory, of the kernels that were compiled together. */
+typedef struct {
+    atomic_size_t references;
+    actc_context *context; /* a reference */
+    JitCode *code;
+} Code;
 
 struct actc_kernel {
     atomic_size_t references;
     actc_module *module;
-    JitCode *code;
+    Code *code;
     actc_function *function;
-    KernelEntry *entry;
+    KernelEntry *entry;     /* NULL where `function` says all: use kernel_call */
     actc_kind kind;
     size_t nargs, ninputs; /* inputs come first */
     actc_argument *args;
@@ -56,18 +75,48 @@ actc_status fail(actc_diagnostics **out, actc_status status, const char *fmt, ..
 /* Makes *out hold the items of d, if there are any. */
 void export_diagnostics(const Diags *d, actc_diagnostics **out);
 /* *out becomes a copy of the text, for the caller of the library. */
-actc_status give_text(const Buf *b, char **out);
+actc_status give_text(const Allocator *from, const Buf *b, char **out);
+
+/* ---- memory.c ---- */
+
+/* Zeroed, ended with memory_free (NULL is fine); NULL where there is no memory. */
+void *memory_new(const Allocator *from, size_t size);
+void *memory_array(const Allocator *from, size_t count, size_t size);
+/* A copy of n bytes, with a NUL behind them. */
+char *memory_text(const Allocator *from, const char *s, size_t n);
+void memory_free(void *p);
 
 /* ---- context.c ---- */
 
-actc_context *context_retain(actc_context *ctx);
+/* The standard library; NULL where there is no memory for it. */
+const Library *context_library(actc_context *ctx);
+/* Seconds, of a clock that only goes forward. */
+double clock_now(void);
+/* Tells the caller's log, if there is one. No lock may be held that the log could want. */
+void context_log(const actc_context *ctx, const char *fmt, ...) ACTC_PRINTF(2, 3);
 /* Opens the code generator if it is not open yet; the lock is held. NULL, or why not (lives as long as ctx->lock is
  * held). */
 const char *context_open_backend(actc_context *ctx);
 
+/* ---- files.c ---- */
+
+/* Reads what `use` names from the file system. */
+extern const Loader file_loader;
+
 /* ---- module.c ---- */
 
-actc_module *module_retain(actc_module *m);
+/* The definitions of the text that are not constants, in its order; NULL beyond the last. */
+const Def *module_function(const actc_module *m, size_t index);
+
+/* ---- describe.c ---- */
+
+/* Fills m->functions; may run out of memory. */
+void describe_module(actc_module *m);
+
+/* ---- kernel.c ---- */
+
+/* Through the uniform entry, or the plain signature. Arrays are contiguous. */
+void kernel_call(const actc_kernel *k, const KernelCall *call);
 
 /* ---- compile.c ---- */
 
@@ -79,6 +128,7 @@ typedef struct {
     const char *name, *prefix; /* of the C symbol; NULL: the function's own name, no prefix */
     actc_kind kind;
     Type type;
+    bool constants; /* what has no inputs is a function too */
     const Setting *settings;
     size_t nsettings;
     Diags *diags;
@@ -93,16 +143,21 @@ actc_status read_options(const actc_kernel_options *in, actc_kernel_options *out
 
 /* ---- compilation.c ---- */
 
-/* One use of the compiler. Between begin and end the module is locked; out of memory jumps to `out`, which the caller sets
- * right after begin and where it ends the compilation. */
+/* One use of the compiler. Out of memory jumps to `out`, which the caller sets right after begin and where it ends the
+ * compilation. */
 typedef struct {
     actc_module *module;
     jmp_buf out;
     Arena arena;
-    Setting *settings;
+    Intern names;
+    Diags diags;
+    Module *tree; /* a layer above the module's; NULL before the first job */
 } Compilation;
-actc_status compilation_begin(Compilation *c, actc_module *m, const actc_kernel_options *options);
+void compilation_begin(Compilation *c, actc_module *m);
 void compilation_end(Compilation *c);
+/* Gives back what high precision keeps for the thread; to be called at the end of each public call that may use it. */
+void compilation_forget(void);
+/* A job over text that lives as long as the compilation. */
 CompileJob compilation_job(Compilation *c, const char *function, const actc_kernel_options *options);
 /* Why a job gave nothing, as a status and in *diagnostics. */
 actc_status compilation_failure(Compilation *c, const char *internal_error, actc_diagnostics **diagnostics);

@@ -1,5 +1,4 @@
 /* `actc_show`: what a stage of the compiler made, as text. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime.h"
@@ -27,9 +26,8 @@ static actc_status show_code(actc_context *ctx, const Plan *plan, Stage stage, c
     if (error) {
         status = fail(diagnostics, ACTC_E_BACKEND, "code generation: %s", error);
     } else {
-        *text = malloc(bytes.size + 1);
-        if (*text) memcpy(*text, bytes.data, bytes.size), (*text)[bytes.size] = 0;
-        else status = ACTC_E_MEMORY;
+        *text = memory_text(&ctx->allocator, bytes.data, bytes.size);
+        if (!*text) status = ACTC_E_MEMORY;
         ctx->backend->free_bytes(&bytes);
     }
     pthread_mutex_unlock(&ctx->lock);
@@ -47,8 +45,7 @@ actc_status actc_show(actc_module *module, const char *function, const char *sta
     actc_status status = read_options(options, &o, diagnostics);
     if (status != ACTC_OK) return status;
     Compilation s;
-    status = compilation_begin(&s, module, &o);
-    if (status != ACTC_OK) return status;
+    compilation_begin(&s, module);
     if (setjmp(s.out)) {
         compilation_end(&s);
         return ACTC_E_MEMORY;
@@ -70,16 +67,16 @@ actc_status actc_show(actc_module *module, const char *function, const char *sta
         if (plan && stage == STAGE_PLAN) plan_print(plan, &dump);
         if (plan && stage == STAGE_C) c_source(&plan, 1, &(CFile){.base = plan->graph->name}, &dump);
     }
-    if (internal_error || module->diags.errors) {
+    if (internal_error || s.diags.errors) {
         status = compilation_failure(&s, internal_error, diagnostics);
     } else if (stage == STAGE_LLVM || stage == STAGE_ASM) {
         status = show_code(module->context, plan, stage, text, diagnostics);
     } else {
-        export_diagnostics(&module->diags, diagnostics);
-        status = give_text(&dump, text);
+        export_diagnostics(&s.diags, diagnostics);
+        status = give_text(&module->context->allocator, &dump, text);
     }
     compilation_end(&s);
     return status;
 }
 
-void actc_text_release(char *text) { free(text); }
+void actc_text_release(char *text) { memory_free(text); }

@@ -2,12 +2,11 @@
  *
  * Where all arrays are dense and laid out alike, one call does it, on the caller's memory. Else the elements go through
  * buffers of CHUNK elements: gathered in the order of the output's indices, computed, and put back. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime.h"
 
-enum { MAX_DIMS = 32, CHUNK = 2048, CPU = 1, FLOAT = 2 };
+enum { MAX_DIMS = 32, CHUNK = 2048, CPU = 1, FLOAT = 2, FEW = 8 /* arguments that need no memory */ };
 
 typedef struct {
     int ndim;
@@ -170,11 +169,12 @@ static void transfer(const View *v, const Shape *s, uint64_t start, size_t count
 }
 
 static actc_status run_through_buffers(const actc_kernel *k, const View *views, const Shape *s) {
-    char *memory = malloc(k->nargs * (CHUNK * 8 + 64));
-    void **arrays = malloc(k->nargs * sizeof *arrays);
+    const Allocator *from = &k->module->context->allocator;
+    char *memory = memory_array(from, k->nargs, CHUNK * 8 + 64);
+    void **arrays = memory_array(from, k->nargs, sizeof *arrays);
     if (!memory || !arrays) {
-        free(memory);
-        free(arrays);
+        memory_free(memory);
+        memory_free(arrays);
         return ACTC_E_MEMORY;
     }
     for (size_t i = 0; i < k->nargs; i++) arrays[i] = memory + i * (CHUNK * 8 + 64);
@@ -183,13 +183,55 @@ static actc_status run_through_buffers(const actc_kernel *k, const View *views, 
         const uint64_t sizes[1] = {n};
         for (size_t i = 0; i < k->ninputs; i++)
             transfer(&views[i], s, start, n, element_size(k->args[i].dtype), arrays[i], true);
-        k->entry(&(KernelCall){.end = n, .sizes = sizes, .arrays = arrays});
+        kernel_call(k, &(KernelCall){.end = n, .sizes = sizes, .arrays = arrays});
         for (size_t i = k->ninputs; i < k->nargs; i++)
             transfer(&views[i], s, start, n, element_size(k->args[i].dtype), arrays[i], false);
     }
-    free(memory);
-    free(arrays);
+    memory_free(memory);
+    memory_free(arrays);
     return ACTC_OK;
+}
+
+static actc_status run_views(const actc_kernel *k, const actc_tensor *const *args, View *views, void **arrays, const Shape *s) {
+    bool direct = true;
+    for (size_t i = 0; i < k->nargs; i++) {
+        views[i] = view_of(args[i], s);
+        arrays[i] = views[i].data;
+        direct = direct && (i ? alike(&views[0], &views[i], s) : is_dense(&views[0], s));
+    }
+    if (!direct) return run_through_buffers(k, views, s);
+    const uint64_t sizes[1] = {s->count};
+    kernel_call(k, &(KernelCall){.end = s->count, .sizes = sizes, .arrays = arrays});
+    return ACTC_OK;
+}
+
+static bool is_contiguous(const actc_tensor *t) {
+    if (!t->strides) return true;
+    int64_t expected = 1;
+    for (int d = t->ndim - 1; d >= 0; d--) {
+        if (t->shape[d] != 1 && t->strides[d] != expected) return false;
+        expected *= t->shape[d];
+    }
+    return true;
+}
+
+/* The common case, which should cost little more than the call itself: few arrays, contiguous, of one shape. */
+static bool run_alike(const actc_kernel *k, const actc_tensor *const *args) {
+    if (k->nargs > FEW) return false;
+    const actc_tensor *first = args[0];
+    void *arrays[FEW];
+    uint64_t count = 1;
+    for (int d = 0; d < first->ndim; d++) count *= (uint64_t)first->shape[d];
+    for (size_t i = 0; i < k->nargs; i++) {
+        const actc_tensor *t = args[i];
+        if (k->args[i].role == ACTC_LEARNABLE || t->ndim != first->ndim || !is_contiguous(t)) return false;
+        for (int d = 0; d < t->ndim; d++)
+            if (t->shape[d] != first->shape[d]) return false;
+        arrays[i] = (char *)t->data + t->byte_offset;
+    }
+    const uint64_t sizes[1] = {count};
+    if (count) kernel_call(k, &(KernelCall){.end = count, .sizes = sizes, .arrays = arrays});
+    return true;
 }
 
 actc_status actc_kernel_run(const actc_kernel *k, const actc_tensor *const *args, size_t count,
@@ -202,26 +244,19 @@ actc_status actc_kernel_run(const actc_kernel *k, const actc_tensor *const *args
         const actc_status status = check_tensor(k, i, args[i], diagnostics);
         if (status != ACTC_OK) return status;
     }
+    if (run_alike(k, args)) return ACTC_OK;
     Shape s;
-    actc_status status = common_shape(k, args, &s, diagnostics);
+    const actc_status status = common_shape(k, args, &s, diagnostics);
     if (status != ACTC_OK || s.count == 0) return status;
-    View *views = malloc(count * sizeof *views);
-    void **arrays = malloc(count * sizeof *arrays);
-    if (!views || !arrays) {
-        free(views);
-        free(arrays);
-        return ACTC_E_MEMORY;
+    if (count <= FEW) {
+        View views[FEW];
+        void *arrays[FEW];
+        return run_views(k, args, views, arrays, &s);
     }
-    bool direct = true;
-    for (size_t i = 0; i < count; i++) {
-        views[i] = view_of(args[i], &s);
-        arrays[i] = views[i].data;
-        direct = direct && (i ? alike(&views[0], &views[i], &s) : is_dense(&views[0], &s));
-    }
-    const uint64_t sizes[1] = {s.count};
-    if (direct) k->entry(&(KernelCall){.end = s.count, .sizes = sizes, .arrays = arrays});
-    else status = run_through_buffers(k, views, &s);
-    free(views);
-    free(arrays);
-    return status;
+    View *views = memory_array(&k->module->context->allocator, count, sizeof *views);
+    void **arrays = memory_array(&k->module->context->allocator, count, sizeof *arrays);
+    const actc_status ran = views && arrays ? run_views(k, args, views, arrays, &s) : ACTC_E_MEMORY;
+    memory_free(views);
+    memory_free(arrays);
+    return ran;
 }

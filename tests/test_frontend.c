@@ -30,7 +30,7 @@ static Source source_of(const char *name, const char *text) {
 
 static Module *parse(const char *text) {
     diags_init(&diags, &arena);
-    return frontend_parse(&arena, &names, &diags, source_of("t.act", text), library);
+    return frontend_parse(&arena, &names, &diags, source_of("t.act", text), library, NULL);
 }
 
 static const char *reported(void) {
@@ -42,7 +42,7 @@ static const char *reported(void) {
 
 /* `line:column: severity: text` of each item. */
 static const char *messages(void) {
-    static const char *const severities[] = {"error", "warning", "note"};
+    static const char *const severities[] = {"error", "warning", "note", "note"};
     Buf b;
     buf_init(&b, &arena);
     for (size_t i = 0; i < diags.count; i++) {
@@ -341,7 +341,7 @@ static const struct {
     {"f(x) = x)", NULL, NULL,
      "1:9: error: unexpected ')'; expected an operator\n"},
     {"f(x) = exp(x]", NULL, NULL,
-     "1:13: error: unexpected ']'; expected an operator, '=', ',', ';' or ')'\n"
+     "1:13: error: unexpected ']'; expected an operator, ',', ';' or ')'\n"
      "1:11: note: to match this '('\n"},
     {"f(x) = x y", NULL, NULL,
      "1:10: error: unexpected 'y': is an operator or a comma missing before it?\n"},
@@ -379,7 +379,7 @@ static const struct {
     {"where = 3", NULL, NULL,
      "1:1: error: expected a definition: 'name(inputs; params) = body'\n"},
     {"use \"a.act\"", NULL, NULL,
-     "1:1: error: 'use' is not supported yet\n"},
+     "1:1: error: cannot read 'a.act': this text is not in a file\n"},
     {"use a", NULL, NULL,
      "1:5: error: unexpected 'a'; expected a file name in quotes\n"},
     {"f(x) = where(x)", NULL, NULL,
@@ -392,7 +392,7 @@ static const struct {
     {"f(x) = a(x) b(x) = x", NULL, NULL,
      "1:8: error: unknown function 'a'\n"},
     {"f(x) = f(x", NULL, NULL,
-     "1:11: error: unexpected end of the definition; expected an operator, '=', ',', ';' or ')'\n"
+     "1:11: error: unexpected end of the definition; expected an operator, ',', ';' or ')'\n"
      "1:9: note: to match this '('\n"},
     {"f(x) = \"x\"", NULL, NULL,
      "1:8: error: unexpected string; expected an expression\n"},
@@ -585,6 +585,14 @@ static const struct {
      "1:11: error: 'sum' takes 1 argument, not 2\n"},
     {"f(x[n], y[n, d]) = x*y grad x = y", NULL, NULL,
      "1:33: error: the gradient for 'x' must have the axes of 'x'\n"},
+    /* allowed, but perhaps not meant */
+    {"f(x) = x*x grad x = x", NULL, NULL,
+     "1:21: warning: the gradient for 'x' is 0.43 where x = 0.43, but the derivative of 'f' is 0.86 there\n"
+     "1:21: note: in parentheses it counts as meant: 'grad x = (…)'\n"},
+    {"relu(x; slope = 0) = max(0, x)", NULL, NULL,
+     "1:1: note: this 'relu' hides the standard one, which takes other arguments\n"
+     "8:1: note: 'relu' is defined here\n"},
+    {"relu(y) = 2*y", NULL, NULL, ""},
     /* functions and settings */
     {"", "sofplus", NULL,
      "1:1: error: unknown function 'sofplus'; did you mean 'softplus'?\n"},
@@ -610,6 +618,9 @@ static const struct {
      "1:1: error: 'x' is an input of 'elu', not a param\n"},
     {"f(x; learn a) = a*x", "f(2)", NULL,
      "1:3: error: too many sizes: 'f' has 0 named axes\n"},
+    {"f(x; learn a) = a*x", "f", "a=1",
+     "1:12: error: learnables are not supported yet\n"
+     "1:1: error: 'a' is a learnable of 'f', not a param: it is an array\n"},
     {"", "elu", "alpha=q",
      "1:1: error: unknown name 'q'\n"},
     {"", "elu", "alpha=1 <",
@@ -636,8 +647,6 @@ static const struct {
      "2:10: note: in this call of 'g'\n"},
     {"f(x) = x*normal()", "f", NULL,
      "1:10: error: uniform() and normal() are not supported yet\n"},
-    {"f(x) = x grad x = 2", "f", NULL,
-     "1:15: error: 'grad' clauses are not supported yet\n"},
 };
 
 START_TEST(reports) {
@@ -668,7 +677,9 @@ START_TEST(reports) {
     seen[DIAG_SETTING_TWICE] = true;
     /* These need texts that are made, below. */
     static const DiagId made[] = {DIAG_FILE_TOO_LARGE, DIAG_NUL_BYTE, DIAG_NAME_TOO_LONG, DIAG_TOO_DEEP, DIAG_AXES_TOO_MANY,
-                                  DIAG_TOO_MANY_INPUTS, DIAG_TOO_LARGE, DIAG_INLINE_DEPTH, DIAG_NOTE_TOO_MANY};
+                                  DIAG_TOO_MANY_INPUTS, DIAG_TOO_LARGE, DIAG_INLINE_DEPTH, DIAG_NOTE_TOO_MANY, DIAG_USE_TOO_MANY,
+                                  DIAG_USE_TOO_LARGE, DIAG_USE_TOO_DEEP, DIAG_USE_CYCLE, DIAG_NOTE_USES, DIAG_SHADOWS_USED,
+                                  DIAG_SHADOWS_EACH};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) seen[made[i]] = true;
     static const char *const ids[] = {
 #define DIAG(id, severity, text) #id,
@@ -718,7 +729,7 @@ START_TEST(suggests) {
 }
 END_TEST
 
-/* ---- hostile texts ---- */
+/* ---- texts of any size ---- */
 
 static char *repeat(const char *head, const char *part, size_t n, const char *tail) {
     const size_t h = strlen(head), p = strlen(part), t = strlen(tail);
@@ -729,6 +740,135 @@ static char *repeat(const char *head, const char *part, size_t n, const char *ta
     memcpy(at, tail, t + 1);
     return s;
 }
+
+/* ---- files ---- */
+
+/* Files by name: pairs of name and text, ended by NULL. A name that ends in '*' is the head of any name. */
+static bool read_given(void *user, Arena *a, const char *path, const char **text, size_t *len, const char **why) {
+    (void)a;
+    *why = "there is no such file";
+    for (const char *const *f = user; *f; f += 2) {
+        const size_t n = strlen(*f);
+        if ((*f)[n - 1] == '*' ? strncmp(*f, path, n - 1) != 0 : strcmp(*f, path) != 0) continue;
+        *text = f[1];
+        *len = strlen(f[1]);
+        return true;
+    }
+    return false;
+}
+
+static Module *parse_files(const char *const *files) {
+    const Loader loader = {read_given, (void *)files};
+    diags_init(&diags, &arena);
+    return frontend_parse(&arena, &names, &diags, source_of(files[0], files[1]), library, &loader);
+}
+
+START_TEST(uses_files) {
+    static const struct {
+        const char *files[9], *graph, *messages;
+    } cases[] = {
+        {{"d/a.act", "use \"b.act\"\nf(x) = g(x)", "d/b.act", "g(x) = 2*x"}, "f(x) = 2*x\n", ""},
+        {{"d/a.act", "use \"../e/./b.act\"\nf(x) = g(x)", "e/b.act", "g(x) = 2*x"}, "f(x) = 2*x\n", ""},
+        {{"<stdin>", "f(x) = g(x) use \"/b.act\"", "/b.act", "g(x) = 2*x"}, "f(x) = 2*x\n", ""},
+        /* what a used file uses is there too; each file is read once */
+        {{"a", "use \"b\" use \"c\" f(x) = g(x)*h(x)", "b", "use \"c\" g(x) = h(x)", "c", "h(x) = 2*x"}, "f(x) = 2*x*(2*x)\n", ""},
+        {{"a", "use \"b\" use \"c\" f(x) = g(x)", "b", "g(x) = 1*x", "c", "g(x) = 2*x"}, "f(x) = 2*x\n",
+         "1:9: note: the 'g' of this file hides the one of 'b'\n1:1: note: 'g' is defined here\n"},
+        {{"a", "use \"b\" f(x) = g(x) g(x) = x", "b", "g(x) = 2*x"}, "f(x) = x\n",
+         "1:21: note: this 'g' hides the one of 'b'\n1:1: note: 'g' is defined here\n"},
+        {{"a", "use \"b\" f(x) = g(x)", "b", "relu(x) = 2*x g(x) = relu(x)"}, "f(x) = 2*x\n", ""},
+        {{"a", "use \"a\" f(x) = x"}, NULL, "1:1: error: the file 'a' uses itself\n"},
+        {{"a", "use \"b\" f(x) = x", "b", "use \"c\" g(x) = h(x)", "c", "use \"a\" h(x) = 2"}, NULL,
+         "1:1: error: the file 'a' uses itself\n1:1: note: 'b' is used here\n1:1: note: 'c' is used here\n"},
+        /* a file that is not there makes no other errors */
+        {{"a", "use \"b\" f(x) = g(x) + y k = z"}, NULL, "1:1: error: cannot read 'b': there is no such file\n"},
+        {{"a", "use \"b\" f(x) = g(x)", "b", "g(x) = y"}, NULL, "1:8: error: unknown name 'y'\n"},
+        {{"d/a", "use \"d*/a\" f(x) = x", "d/d*", "use \"d/a\""}, NULL, "1:1: error: files use each other more than 30 levels deep\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Module *m = parse_files(cases[i].files);
+        ck_assert_msg(strcmp(messages(), cases[i].messages) == 0, "%zu: %s", i, messages());
+        if (!cases[i].graph) continue;
+        const Graph *g = frontend_lower(&arena, m, frontend_function(m, &diags, source_of("", "f")), TYPE_F32, NULL, 0, &diags);
+        ck_assert_ptr_nonnull(g);
+        if (!strstr(printed(g), "where")) ck_assert_str_eq(printed(g), cases[i].graph);
+    }
+    Buf b;
+    buf_init(&b, &arena);
+    for (int i = 0; i < 200; i++) buf_printf(&b, "use \"f%d\"\n", i);
+    parse_files((const char *const[]){"a", b.s, "f*", "g(x) = x", NULL});
+    ck_assert_ptr_nonnull(strstr(reported(), "error: more than 100 files are used"));
+    char *large = repeat("# ", "x", LIMIT_TEXT/2 + 10, "");
+    parse_files((const char *const[]){"a", "use \"b\" use \"c\"", "b", large, "c", large, NULL});
+    ck_assert_str_eq(messages(), "1:9: error: the files that are used have more than 16 MB together\n");
+    free(large);
+}
+END_TEST
+
+/* ---- overrides ---- */
+
+START_TEST(compares_overrides) {
+    static const struct {
+        const char *text;
+        bool warns;
+    } cases[] = {
+        {"f(x) = round(x) grad x = 1", false},
+        {"f(x) = round(x) grad x = x*x", false}, /* round has no derivative of its own */
+        {"f(x) = clamp(round(4*x)/4, -1, 1) grad x = -1 < x < 1 ? 1 : 0", false},
+        {"f(x) = x grad x = -1", false}, /* a constant */
+        {"f(x; s = 2) = x grad x = -s", false},
+        {"f(x) = s where s = 1/(1 + exp(-x)) grad x = s*(1 - s)", false}, /* right */
+        {"f(x) = s where s = 1/(1 + exp(-x)) grad x = s*(1 + s)", true},
+        {"f(x) = s where s = 1/(1 + exp(-x)) grad x = (s*(1 + s))", false}, /* meant */
+        {"f(x) = s where s = 1/(1 + exp(-x)) grad x = (s)*(1 + s)", true},
+        {"f(x; a) = a*x^2 grad x = 2*a*x", false},
+        {"f(x; a) = a ? x^2 : x grad x = 2*x", false},
+        {"f(x, y) = x*y grad x = y grad y = x", false},
+        {"f(x, y) = x*y grad y = 2*x", true},
+        {"f(x) = log(x) grad x = 1/x", false},
+        {"f(x[.., d]) = x*x grad x = x", false}, /* not lowered yet, so not tried */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        parse(cases[i].text);
+        ck_assert_uint_eq(diags.errors, 0);
+        const bool warned = diags.count > 0 && diags.items[0].id == DIAG_GRAD_DIFFERS;
+        ck_assert_msg(warned == cases[i].warns, "%s: %s", cases[i].text, reported());
+        ck_assert_uint_eq(diags.count, warned ? 2 : 0);
+    }
+}
+END_TEST
+
+START_TEST(formats) {
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"#c", "#c\n"},
+        {"f(x)=x#c", "f(x) = x  #c\n"},
+        {"\n\n\nf(x)=(x)\n\n\n\ng(x)=x\nh(x)=x", "f(x) = x\n\ng(x) = x\nh(x) = x\n"},
+        {"f(x)=a where a=x,b=a", "f(x) = a\n    where a = x, b = a\n"},
+        {"f(x)=a where a=x,#1\nb=a#2", "f(x) = a\n    where a = x,  #1\n          b = a  #2\n"},
+        {"f(x) = x ## no doc\ng(x)=x", "f(x) = x  # ## no doc\ng(x) = x\n"},
+        {"use   \"a#b\"f(x)=x", "use \"a#b\"\nf(x) = x\n"},
+        {"f(x)=x grad x = ((1))", "f(x) = x\n    grad x = (1)\n"},
+        {"\xef\xbb\xbf f(x) = x\r\n\r\n# c \t\r\n", "f(x) = x\n\n# c\n"},
+        {"f(x)= #a\n#b\n x +#c\n#d\n1 #e\n", "f(x) =  #a\n    #b\n    x + 1  #c\n#d\n#e\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *text = cases[i][0];
+        for (int again = 0; again < 2; again++) {
+            Buf b;
+            buf_init(&b, &arena);
+            ck_assert(frontend_format(&arena, &names, &diags, source_of("t.act", text), &b));
+            ck_assert_str_eq(b.s, cases[i][1]);
+            text = b.s;
+        }
+    }
+    Buf b;
+    buf_init(&b, &arena);
+    ck_assert(!frontend_format(&arena, &names, &diags, source_of("t.act", "f(x) ="), &b));
+}
+END_TEST
+
+/* ---- hostile texts ---- */
 
 START_TEST(bounds_nesting) {
     static const struct {
@@ -826,7 +966,8 @@ END_TEST
 START_TEST(survives_bytes) {
     static const char nul[] = "f(x) = x\0 + 1\ng(x) = sofplus(x)";
     diags_init(&diags, &arena);
-    frontend_parse(&arena, &names, &diags, (Source){.name = "t.act", .text = nul, .len = sizeof nul - 1}, library);
+    frontend_parse(&arena, &names, &diags, (Source){.name = "t.act", .text = nul, .len = sizeof nul - 1}, library,
+                   NULL);
     ck_assert_str_eq(messages(), "1:9: error: a NUL byte in the text\n"
                                  "2:8: error: unknown function 'sofplus'; did you mean 'softplus'?\n");
     /* Noise over the language's own pieces, with a fixed seed. */
@@ -887,7 +1028,7 @@ START_TEST(survives_no_memory) {
             intern_init(&in, &a);
             diags_init(&d, &a);
             const Module *lib = frontend_library(&a, &in, &d);
-            Module *m = frontend_parse(&a, &in, &d, source_of("t.act", large), lib);
+            Module *m = frontend_parse(&a, &in, &d, source_of("t.act", large), lib, NULL);
             const Def *f = frontend_function(m, &d, source_of("", "hidden → sin"));
             if (f) frontend_lower(&a, m, f, TYPE_F32, NULL, 0, &d);
             arena_free(&a);
@@ -914,6 +1055,9 @@ int main(void) {
     tcase_add_test(t, reports);
     tcase_add_test(t, shows_the_place);
     tcase_add_test(t, suggests);
+    tcase_add_test(t, uses_files);
+    tcase_add_test(t, compares_overrides);
+    tcase_add_test(t, formats);
     tcase_add_test(t, bounds_nesting);
     tcase_add_test(t, bounds_inlining);
     tcase_add_test(t, bounds_sizes);

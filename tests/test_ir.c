@@ -439,6 +439,18 @@ static const struct {
     {"pow(x, 0.5)", -INFINITY, 1, INFINITY, 0},
     {"x^3", -2, 1, -8, 12},
     {"x^-1", 4, 1, 0.25f, -0.0625f},
+    {"x*sigmoid(x)", -INFINITY, 1, 0, 0},
+    {"x*sigmoid(x)", INFINITY, 1, INFINITY, 1},
+    {"x*sigmoid(x)", NAN, 1, NAN, NAN},
+    {"x*sigmoid(1.702*x)", -INFINITY, 1, 0, 0},
+    {"x*sigmoid(1.702*x)", INFINITY, 1, INFINITY, 1},
+    {"x*tanh(softplus(x))", -INFINITY, 1, 0, 0},
+    {"x*tanh(softplus(x))", INFINITY, 1, INFINITY, 1},
+    {"x*normcdf(x)", -INFINITY, 1, 0, 0},
+    {"x*normcdf(x)", INFINITY, 1, INFINITY, 1},
+    {"x^2*sigmoid(-x)", INFINITY, 1, 0, 0},
+    {"x*exp(-x^2)", -INFINITY, 1, 0, 0},
+    {"x/exp(x)*exp(x)", -INFINITY, 0, NAN, NAN}, /* not a polynomial: left as it is */
 };
 
 static bool same_value(float a, float b) { return isnan(a) ? isnan(b) : a == b; }
@@ -452,7 +464,8 @@ START_TEST(edge_is) {
     ck_assert_ptr_nonnull(y);
     graph_output(g, "y", y);
     diff_backward(g, true);
-    rewrite_graph(g, false, NULL, NULL);
+    limit_products(g);
+    rewrite_graph(g, true, NULL, NULL);
     expand_graph(g);
     ck_assert_ptr_null(graph_verify(g, STAGE_EXPANDED));
     Evaluator e;

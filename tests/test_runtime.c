@@ -296,7 +296,7 @@ START_TEST(misuse_is_a_status) {
     ck_assert_int_eq(actc_kernel_compile(module, "relu", &small, &k, NULL), ACTC_E_ARGUMENT);
     ck_assert_int_eq(actc_kernel_run(NULL, NULL, 0, NULL), ACTC_E_ARGUMENT);
     actc_kernel_release(NULL), actc_module_release(NULL), actc_context_release(NULL), actc_diagnostics_release(NULL);
-    const actc_context_options nowhere = {sizeof nowhere, "/nonexistent"};
+    const actc_context_options nowhere = {.size = sizeof nowhere, .library_folder = "/nonexistent"};
     actc_context *c;
     actc_module *m;
     actc_diagnostics *d;

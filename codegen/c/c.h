@@ -7,7 +7,14 @@
 /* ---- helpers.c: the files of helpers/, embedded by the build ---- */
 
 /* Small functions that stand at the top of a file if a statement needs them; each is a real C file, tested as one. */
-typedef enum { HELPER_BITS_F32, HELPER_BITS_F64, HELPER_PRODUCT_64, HELPER_COUNT } Helper;
+typedef enum {
+    HELPER_BITS_F32,
+    HELPER_BITS_F64,
+    HELPER_PRODUCT_64,
+    HELPER_PRODUCT_F32,
+    HELPER_PRODUCT_F64,
+    HELPER_COUNT
+} Helper;
 const char *helper_text(Helper h);
 /* What every file begins with: guards against contraction and options that change results. */
 const char *preamble_text(void);
@@ -20,12 +27,16 @@ typedef struct {
     const char *prefix;      /* of temporaries: no argument begins so, followed by a digit */
     uint32_t *temporaries;   /* for each node: 0, or the number of its temporary */
     uint32_t *uses;
+    bool *added;             /* for each node: its value may come to an addition, with which a product must not fuse */
     bool helpers[HELPER_COUNT]; /* those that were used */
 } Writer;
 
 /* Declarations and assignments of a block, indented; then an expression for a node that the block has computed. */
+void write_prologue(const Writer *w, int indent, Buf *out); /* what all blocks need */
 void write_block(Writer *w, const PlanBlock *block, int indent, Buf *out);
 void write_value(Writer *w, const Node *n, Buf *out);
+/* A line of code, indented, broken where it is too long. */
+void write_line(const char *line, int indent, Buf *out);
 void writer_init(Writer *w, const Plan *plan, const char **variables);
 
 /* ---- names.c ---- */

@@ -12,15 +12,18 @@ static void guard(const char *base, Buf *out) {
 }
 
 void c_header(const Plan *const *plans, size_t n, const CFile *file, Buf *out) {
-    buf_puts(out, "/* Made by actc. Arrays hold n elements, contiguous; an output may be the same array as an input, but arrays\n"
-                  " * must not overlap otherwise. The functions may be called from any thread. */\n#ifndef ");
+    buf_puts(out, "/* Made by actc. Arrays hold n elements, contiguous; an output may be the same array as an input,\n"
+                  " * but arrays must not overlap otherwise. The functions may be called from any thread. */\n#ifndef ");
     guard(file->base, out);
     buf_puts(out, "\n#define ");
     guard(file->base, out);
     buf_puts(out, "\n\n#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     for (size_t i = 0; i < n; i++) {
-        c_prototype(plans[i], c_argument_names(plans[i]), out);
-        buf_puts(out, ";\n");
+        Buf prototype;
+        buf_init(&prototype, out->arena);
+        c_prototype(plans[i], c_argument_names(plans[i]), &prototype);
+        buf_putc(&prototype, ';');
+        write_line(prototype.s, 0, out);
     }
     buf_puts(out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }

@@ -28,6 +28,8 @@ const char *helper_text(Helper h) {
     case HELPER_BITS_F32: return file_text("bits_f32.c.in");
     case HELPER_BITS_F64: return file_text("bits_f64.c.in");
     case HELPER_PRODUCT_64: return file_text("product_64.c.in");
+    case HELPER_PRODUCT_F32: return file_text("product_f32.c.in");
+    case HELPER_PRODUCT_F64: return file_text("product_f64.c.in");
     case HELPER_COUNT: break;
     }
     return "";

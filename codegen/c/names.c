@@ -18,17 +18,28 @@ static const char *const taken[] = {
     "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq", "fortran", "linux", "unix", "main", "errno",
     "i", "n", "NULL", "INFINITY", "NAN", "EACH_ELEMENT", "size_t", "memcpy", "fma", "fmaf", "sqrt", "sqrtf", "fabs", "fabsf", "floor",
     "floorf", "ceil", "ceilf", "rint", "rintf", "trunc", "truncf", "bits_f32", "bits_f64", "from_bits_f32", "from_bits_f64",
-    "upper_product"};
+    "upper_product", "product_f32", "product_f64", "minus_zero_f32", "minus_zero_f64", "zero_f32", "zero_f64"};
+
+/* Whether it may be a macro of math.h, stdint.h, or what these bring along in one of the compilers' dialects. */
+static bool is_macro(const char *s) {
+    static const char *const begins[] = {"M_", "FP_", "HUGE_VAL", "MATH_", "INT", "UINT", "SIZE_", "PTRDIFF_", "WCHAR_",
+                                         "WINT_", "SIG_ATOMIC_", "SNAN", "MAXFLOAT"};
+    for (const char *c = s; *c; c++)
+        if (islower((unsigned char)*c)) return false;
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
+        if (strncmp(s, begins[i], strlen(begins[i])) == 0) return true;
+    return false;
+}
 
 static bool is_taken(const char *s) {
     const size_t len = strlen(s);
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (strcmp(taken[i], s) == 0) return true;
     if (len > 2 && strcmp(s + len - 2, "_t") == 0 && (strncmp(s, "int", 3) == 0 || strncmp(s, "uint", 4) == 0)) return true;
-    return s[0] == '_'; /* the implementation's */
+    return is_macro(s);
 }
 
-char *c_identifier(Arena *arena, const char *name) {
+char *c_symbol(Arena *arena, const char *name) {
     Buf b;
     buf_init(&b, arena);
     for (const unsigned char *s = (const unsigned char *)name; *s; s++) {
@@ -41,6 +52,13 @@ char *c_identifier(Arena *arena, const char *name) {
         buf_printf(&prefixed, "f%s", b.s);
         b = prefixed;
     }
+    return b.s;
+}
+
+char *c_identifier(Arena *arena, const char *name) {
+    Buf b;
+    buf_init(&b, arena);
+    buf_puts(&b, c_symbol(arena, name));
     if (is_taken(b.s)) buf_putc(&b, '_');
     return b.s;
 }

@@ -16,19 +16,32 @@ static const char *element_name(const Plan *p, const char *const *names, const c
     return b.s;
 }
 
+/* clang warns where it is told to vectorise and may not: sqrt sets errno, unless -fno-math-errno says otherwise. */
+static bool has_sqrt(const Graph *g) {
+    const bool *needed = graph_needed(g);
+    for (size_t i = 0; i < g->nnodes; i++)
+        if (g->nodes[i]->op == OP_SQRT && needed[g->nodes[i]->id]) return true;
+    return false;
+}
+
 static void function(const Plan *p, bool helpers[HELPER_COUNT], Buf *out) {
     const Graph *g = p->graph;
     Arena *arena = g->arena;
     const char **names = c_argument_names(p);
     const char **variables = ARENA_ARRAY(arena, const char *, g->nvars + 1);
     for (size_t i = 0; i < p->nparams; i++) variables[p->params[i].index] = names[i];
-    c_prototype(p, names, out);
-    buf_puts(out, "\n{\n");
+    Buf prototype;
+    buf_init(&prototype, arena);
+    c_prototype(p, names, &prototype);
+    write_line(prototype.s, 0, out);
+    buf_puts(out, "{\n");
     Writer w;
     writer_init(&w, p, names);
     w.variables = variables;
+    write_prologue(&w, 4, out);
     write_block(&w, &p->uniform, 4, out);
-    buf_puts(out, "    EACH_ELEMENT\n    for (size_t i = 0; i < n; i++) {\n");
+    if (!has_sqrt(g)) buf_puts(out, "    EACH_ELEMENT\n");
+    buf_puts(out, "    for (size_t i = 0; i < n; i++) {\n");
     /* everything is read and computed before anything is written: an output may be an input */
     const bool *needed = graph_needed(g);
     for (size_t i = 0; i < p->nargs; i++) {
@@ -45,11 +58,14 @@ static void function(const Plan *p, bool helpers[HELPER_COUNT], Buf *out) {
             const PlanArg *a = &p->args[i];
             const char *name = names[p->nparams + i];
             if (!a->output) continue;
-            if (pass == 0) buf_printf(out, "        const %s %s = ", c_type(a->type), element_name(p, names, name));
-            else buf_printf(out, "        %s[i] = ", name);
-            if (pass == 1 && several) buf_puts(out, element_name(p, names, name));
-            else write_value(&w, g->outs[a->index].node, out);
-            buf_puts(out, ";\n");
+            Buf line;
+            buf_init(&line, arena);
+            if (pass == 0) buf_printf(&line, "const %s %s = ", c_type(a->type), element_name(p, names, name));
+            else buf_printf(&line, "%s[i] = ", name);
+            if (pass == 1 && several) buf_puts(&line, element_name(p, names, name));
+            else write_value(&w, g->outs[a->index].node, &line);
+            buf_putc(&line, ';');
+            write_line(line.s, 8, out);
         }
     buf_puts(out, "    }\n");
     /* arrays that the gradient does not need are arguments all the same */
@@ -65,12 +81,18 @@ static void function(const Plan *p, bool helpers[HELPER_COUNT], Buf *out) {
 static void comment_lines(const char *text, Buf *out) {
     for (const char *s = text; *s;) {
         const size_t n = strcspn(s, "\n");
-        Buf line;
+        Buf line, clean, broken;
         buf_init(&line, out->arena);
+        buf_init(&clean, out->arena);
+        buf_init(&broken, out->arena);
         buf_write(&line, s, n);
-        buf_puts(out, " * ");
-        c_comment(line.s, out);
-        buf_putc(out, '\n');
+        c_comment(line.s, &clean);
+        write_line(clean.s, 3, &broken); /* the first three columns make room for the frame */
+        for (const char *b = broken.s; *b;) {
+            const size_t m = strcspn(b, "\n");
+            buf_printf(out, " * %.*s\n", (int)m - 3, b + 3);
+            b += m + (b[m] == '\n');
+        }
         s += n + (s[n] == '\n');
     }
 }
@@ -92,8 +114,9 @@ void c_source(const Plan *const *plans, size_t n, const CFile *file, Buf *out) {
     if (file->command) comment_lines(file->command, out);
     buf_puts(out, " *\n * Build it with\n *     cc -std=c99 -O3 -march=native -fno-math-errno -fno-trapping-math -c ");
     c_comment(file->base, out);
-    buf_puts(out, ".c\n * where -march=native may be any processor (one with fused multiply-add is much faster) and the last two options\n"
-                  " * let gcc use vector instructions; none of them changes a bit of the results. */\n");
+    buf_puts(out, ".c\n"
+                  " * where -march=native may be any processor (one with fused multiply-add is much faster) and the\n"
+                  " * last two options let gcc use vector instructions; none of them changes a bit of the results. */\n");
     buf_printf(out, "#include \"%s.h\"\n\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
                strrchr(file->base, '/') ? strrchr(file->base, '/') + 1 : file->base);
     buf_puts(out, preamble_text());

@@ -13,7 +13,7 @@
 #include <llvm-c/Analysis.h>
 #include <llvm-c/BitWriter.h>
 
-const Backend *actc_llvm_backend(void);
+ACTC_EXPORT const Backend *actc_llvm_backend(void);
 
 /* ---- messages ---- */
 
@@ -78,9 +78,10 @@ static const char *emit_module(LLVMTargetMachineRef machine, LLVMModuleRef modul
     case EMIT_BITCODE:
         return take_buffer(LLVMWriteBitcodeToMemoryBuffer(module), out);
     case EMIT_OBJECT:
+    case EMIT_LOADABLE:
     case EMIT_ASSEMBLY:
         if (LLVMTargetMachineEmitToMemoryBuffer(
-                machine, module, kind == EMIT_OBJECT ? LLVMObjectFile : LLVMAssemblyFile, &text,
+                machine, module, kind == EMIT_ASSEMBLY ? LLVMAssemblyFile : LLVMObjectFile, &text,
                 &buffer))
             return backend_fail_text("LLVM", text);
         return take_buffer(buffer, out);
@@ -89,11 +90,11 @@ static const char *emit_module(LLVMTargetMachineRef machine, LLVMModuleRef modul
 }
 
 static const char *fill_module(const Machine *m, LLVMModuleRef module, const Plan *const *plans,
-                               size_t n) {
+                               size_t n, bool loadable) {
     LLVMSetTarget(module, m->triple);
     LLVMSetModuleDataLayout(module, m->layout);
     for (size_t i = 0; i < n; i++) {
-        const char *error = build_kernel(module, m, plans[i]);
+        const char *error = build_kernel(module, m, plans[i], loadable);
         if (error) return error;
     }
     /* Wrong types would make LLVM abort in code generation. */
@@ -110,10 +111,10 @@ static const char *emit(Jit *jit, const Plan *const *plans, size_t n, EmitKind k
     LLVMContextRef context = LLVMContextCreate();
     LLVMContextSetDiagnosticHandler(context, keep_error, &diagnostic);
     /* Names of values are for people; making them takes time. */
-    LLVMContextSetDiscardValueNames(context, kind == EMIT_OBJECT || kind == EMIT_ASSEMBLY);
+    LLVMContextSetDiscardValueNames(context, kind != EMIT_LLVM && kind != EMIT_BITCODE);
     LLVMModuleRef module =
         LLVMModuleCreateWithNameInContext(n ? plans[0]->symbol : "empty", context);
-    const char *error = fill_module(&jit->machine, module, plans, n);
+    const char *error = fill_module(&jit->machine, module, plans, n, kind == EMIT_LOADABLE);
     if (!error) error = emit_module(jit->machine.machine, module, kind, out);
     if (diagnostic && !error) {
         error = backend_fail("LLVM: %s", diagnostic);

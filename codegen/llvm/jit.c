@@ -95,9 +95,10 @@ static bool object_fits(const Bytes *object) {
     return object->size > 64 && !memcmp(p, "\177ELF\2\1", 6) && (p[18] | p[19] << 8) == MACHINE;
 }
 
-/* Looks up the first kernel in the object, for linking to happen, or fail, now. */
+/* Looks up the first kernel in the object, for linking to happen, or fail, now. The local symbol of
+ * its body names it. */
 static const char *link_now(JitCode *code, LLVMMemoryBufferRef buffer) {
-    static const char suffix[] = "__call";
+    static const char suffix[] = BODY_SUFFIX;
     const size_t m = sizeof suffix - 1;
     char *text = NULL, *symbol = NULL;
     LLVMBinaryRef binary = LLVMCreateBinary(buffer, NULL, &text);
@@ -106,7 +107,9 @@ static const char *link_now(JitCode *code, LLVMMemoryBufferRef buffer) {
     for (; !symbol && !LLVMObjectFileIsSymbolIteratorAtEnd(binary, s); LLVMMoveToNextSymbol(s)) {
         const char *name = LLVMGetSymbolName(s);
         size_t n = strlen(name);
-        if (n > m && !strcmp(name + n - m, suffix)) symbol = LLVMCreateMessage(name);
+        if (n <= m || strcmp(name + n - m, suffix) != 0) continue;
+        symbol = LLVMCreateMessage(name);
+        symbol[n - m] = 0;
     }
     LLVMDisposeSymbolIterator(s);
     LLVMDisposeBinary(binary);
@@ -132,6 +135,8 @@ const char *jit_load(Jit *jit, const Bytes *object, JitCode **out) {
     *out = NULL;
     if (!jit->machine.runs_here)
         return backend_fail("code for %s cannot run in this process", jit->machine.triple);
+    if (jit->machine.nvariants > 1)
+        return backend_fail("code for several processors is not made for loading");
     if (!object_fits(object))
         return backend_fail("cannot load code: it is no object file for this machine");
     const char *error = jit->lljit ? NULL : create_lljit(jit);

@@ -28,18 +28,56 @@ const char *backend_fail_text(const char *what, char *text);
 
 /* ---- target.c: which machine ---- */
 
+/* Instruction sets on which vector code depends, as bits; on x86. AVX2 stands for all of x86-64-v3
+ * but FMA, F for AVX512CD as well. */
+enum {
+    ISA_AVX2 = 1 << 0,
+    ISA_FMA = 1 << 1,
+    ISA_F = 1 << 2,
+    ISA_VL = 1 << 3,
+    ISA_BW = 1 << 4,
+    ISA_DQ = 1 << 5,
+    ISA_VNNI = 1 << 6,
+    ISA_VBMI = 1 << 7,  /* and IFMA */
+    ISA_VBMI2 = 1 << 8, /* and BITALG */
+    ISA_VPOPCNT = 1 << 9,
+    ISA_BF16 = 1 << 10,
+    ISA_FP16 = 1 << 11,
+    ISA_GFNI = 1 << 12,
+    ISA_VAES = 1 << 13, /* and VPCLMULQDQ */
+    ISA_AVXVNNI = 1 << 14,
+    ISA_INT8 = 1 << 15, /* AVXVNNIINT8, AVXIFMA, AVXNECONVERT */
+    ISA_INT16 = 1 << 16,
+    ISA_XOP = 1 << 17 /* and FMA4, TBM */
+};
+
+/* A processor that code is made for. */
 typedef struct {
-    LLVMTargetMachineRef machine;
-    LLVMTargetDataRef layout;
-    char *triple;          /* normalised; from LLVM */
+    const char *name;      /* static; NULL where the target machine's own is the only one */
+    const char *features;  /* for LLVM; with a name only */
+    unsigned isa;          /* what a machine must have to run its code */
     unsigned vector_bytes; /* of the widest vectors to use */
-    bool runs_here;        /* its code can be run in this process */
+} Variant;
+
+enum { MAX_VARIANTS = 16 };
+
+typedef struct {
+    LLVMTargetMachineRef machine; /* for the least of the processors */
+    LLVMTargetDataRef layout;
+    char *triple;                   /* normalised; from LLVM */
+    Variant variants[MAX_VARIANTS]; /* best first; each kernel is compiled for each */
+    size_t nvariants;
+    bool runs_here; /* its code can be run in this process */
 } Machine;
 
 const char *machine_open(const Target *target, Machine *out);
 void machine_close(Machine *m); /* also one that is all zeros */
 
 /* ---- build.c: plan → module ---- */
+
+/* The local symbol of a kernel's code is `<symbol>__body`. */
+#define BODY_SUFFIX "__body"
+#define CALL_SUFFIX "__call"
 
 /* A module while it is being made. Vectors of all types have `lanes` elements. */
 typedef struct {
@@ -52,12 +90,22 @@ typedef struct {
     LLVMTypeRef pointer, index;
     LLVMValueRef function;
     LLVMValueRef *values; /* by Node.id; vectors */
-    LLVMValueRef *arrays; /* by argument: element 0 of what the loop works on */
     LLVMValueRef i;       /* the loop's first element; NULL outside the loop */
 } Build;
 
-/* Adds `<symbol>` and `<symbol>__call` to the module. */
-const char *build_kernel(LLVMModuleRef module, const Machine *machine, const Plan *plan);
+/* Adds `<symbol>` and `<symbol>__call` to the module; with `loadable` the latter only where the
+ * runtime needs it. */
+const char *build_kernel(LLVMModuleRef module, const Machine *machine, const Plan *plan,
+                         bool loadable);
+/* Makes LLVM compile the function for this processor. */
+void build_for(LLVMValueRef function, const char *cpu, const char *features);
+
+/* ---- choose.c: several processors in one object ---- */
+
+/* Adds `name`, which the system's loader resolves to that one of the functions, one for each of the
+ * machine's variants, that this processor can run. */
+const char *choose_function(LLVMModuleRef module, const Machine *machine, const char *name,
+                            LLVMTypeRef type, LLVMValueRef const *functions);
 
 /* ---- ops.c: one operation ---- */
 

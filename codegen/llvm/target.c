@@ -14,15 +14,27 @@
 
 typedef enum { ARCH_X86, ARCH_AARCH64, ARCH_NONE } Arch;
 
-/* The instruction sets on which vectors depend, as bits; on x86. */
-enum { ISA_AVX2 = 1, ISA_FMA = 2, ISA_F = 4, ISA_VL = 8, ISA_BW = 16, ISA_DQ = 32 };
-
-typedef enum {
+/* What stands in cpus.def. */
+enum {
     VECTORS_NONE = 0,
     VECTORS_128 = 0,
     VECTORS_256 = ISA_AVX2 | ISA_FMA,
-    VECTORS_512 = VECTORS_256 | ISA_F | ISA_VL | ISA_BW | ISA_DQ
-} Vectors;
+    VECTORS_512 = VECTORS_256 | ISA_F | ISA_VL | ISA_BW | ISA_DQ,
+    SET_BDVER4 = VECTORS_256 | ISA_XOP,
+    SET_ZNVER3 = VECTORS_256 | ISA_VAES,
+    SET_ALDERLAKE = SET_ZNVER3 | ISA_GFNI | ISA_AVXVNNI,
+    SET_SIERRAFOREST = SET_ALDERLAKE | ISA_INT8,
+    SET_LUNARLAKE = SET_SIERRAFOREST | ISA_INT16,
+    SET_KNL = VECTORS_256 | ISA_F,
+    SET_KNM = SET_KNL | ISA_VPOPCNT,
+    SET_CASCADELAKE = VECTORS_512 | ISA_VNNI,
+    SET_COOPERLAKE = SET_CASCADELAKE | ISA_BF16,
+    SET_CANNONLAKE = VECTORS_512 | ISA_VBMI,
+    SET_ICELAKE = SET_CASCADELAKE | ISA_VBMI | ISA_VBMI2 | ISA_VPOPCNT | ISA_GFNI | ISA_VAES,
+    SET_ZNVER4 = SET_ICELAKE | ISA_BF16,
+    SET_ZNVER5 = SET_ZNVER4 | ISA_AVXVNNI,
+    SET_SAPPHIRERAPIDS = SET_ZNVER5 | ISA_FP16
+};
 
 typedef struct {
     Arch arch;
@@ -31,7 +43,7 @@ typedef struct {
 } Cpu;
 
 static const Cpu cpus[] = {
-#define CPU(arch, name, vectors) {ARCH_##arch, name, vectors},
+#define CPU(arch, name, set) {ARCH_##arch, name, set},
 #include "cpus.def"
 };
 
@@ -46,7 +58,8 @@ static const Feature features[] = {
 };
 
 /* LLVM's table of targets is shared by all threads, and filling it is not atomic. */
-static pthread_once_t x86_once = PTHREAD_ONCE_INIT, aarch64_once = PTHREAD_ONCE_INIT;
+static pthread_once_t x86_once = PTHREAD_ONCE_INIT, aarch64_once = PTHREAD_ONCE_INIT,
+                      x86_parser_once = PTHREAD_ONCE_INIT;
 
 static void init_x86(void) {
     LLVMInitializeX86TargetInfo();
@@ -106,9 +119,10 @@ static bool same_system(const char *a, const char *b) {
     return n == strcspn(system_b + 1, "-") && !memcmp(system_a + 1, system_b + 1, n);
 }
 
-static const Cpu *find_cpu(Arch arch, const char *name) {
+static const Cpu *find_cpu(Arch arch, const char *name, size_t n) {
     for (size_t i = 0; i < sizeof cpus / sizeof *cpus; i++) {
-        if (cpus[i].arch == arch && !strcmp(cpus[i].name, name)) return &cpus[i];
+        const Cpu *c = &cpus[i];
+        if (c->arch == arch && strlen(c->name) == n && !memcmp(c->name, name, n)) return c;
     }
     return NULL;
 }
@@ -196,6 +210,20 @@ static const char *create_machine(Machine *m, const char *cpu, const char *list)
     return NULL;
 }
 
+static const char *too_small(const char *cpu) {
+    return backend_fail("the processor%s%.80s lacks AVX2 and FMA, which kernels need: x86-64-v3 is "
+                        "the least",
+                        cpu ? " " : "", cpu ? cpu : "");
+}
+
+static const char *unknown_cpu(const Machine *m, const char *name, size_t n) {
+    return backend_fail("unknown processor '%.*s' for %s", (int)(n < 80 ? n : 80), name, m->triple);
+}
+
+/* Processors whose tuning prefers 256 bits still run these kernels faster with 512: they are pure
+ * arithmetic. */
+static const char *tuning(unsigned bytes) { return bytes == 64 ? "-prefer-256-bit" : ""; }
+
 /* `here` is what this processor has, `host_list` the same in LLVM's words (empty for another
  * architecture). */
 static const char *choose_cpu(const Target *target, Arch arch, const char *host_list, unsigned here,
@@ -205,27 +233,76 @@ static const char *choose_cpu(const Target *target, Arch arch, const char *host_
     unsigned isa = here;
     if (!*host_list || (cpu && strcmp(cpu, "native") != 0)) {
         if (!cpu || !strcmp(cpu, "native")) cpu = arch == ARCH_X86 ? "x86-64-v3" : "generic";
-        const Cpu *known = find_cpu(arch, cpu);
-        if (!known) return backend_fail("unknown processor '%.80s' for %s", cpu, m->triple);
+        const Cpu *known = find_cpu(arch, cpu, strlen(cpu));
+        if (!known) return unknown_cpu(m, cpu, strlen(cpu));
         isa = known->isa;
         host_list = "";
     }
     const char *error = read_features(arch, extra, true, &isa);
     if (error) return error;
-    m->vector_bytes = vector_bytes(arch, isa);
-    if (!m->vector_bytes)
-        return backend_fail(
-            "the processor%s%.80s lacks AVX2 and FMA, which kernels need: x86-64-v3 is the least",
-            cpu ? " " : "", cpu ? cpu : "");
-    if (m->vector_bytes > vector_bytes(arch, here)) m->runs_here = false;
-    /* Processors whose tuning prefers 256 bits still run these kernels faster with 512: they are
-     * pure arithmetic. */
-    char *list = join(host_list, extra, m->vector_bytes == 64 ? "-prefer-256-bit" : "");
+    const unsigned bytes = vector_bytes(arch, isa);
+    if (!bytes) return too_small(cpu);
+    if (bytes > vector_bytes(arch, here)) m->runs_here = false;
+    m->variants[m->nvariants++] = (Variant){NULL, NULL, isa, bytes};
+    char *list = join(host_list, extra, tuning(bytes));
     if (!cpu) cpu = host_cpu = LLVMGetHostCPUName();
     error = list ? create_machine(m, cpu, list) : backend_fail("out of memory");
     free(list);
     if (host_cpu) LLVMDisposeMessage(host_cpu);
     return error;
+}
+
+/* ---- several processors ---- */
+
+static int count_bits(unsigned v) {
+    int n = 0;
+    for (; v; v &= v - 1) n++;
+    return n;
+}
+
+/* Puts a processor where it belongs: before those with narrower vectors or fewer instruction sets,
+ * so that none stands before one that can do more. */
+static void insert_variant(Machine *m, Variant v) {
+    size_t i = m->nvariants++;
+    for (; i > 0; i--) {
+        const Variant *w = &m->variants[i - 1];
+        if (w->vector_bytes > v.vector_bytes) break;
+        if (w->vector_bytes == v.vector_bytes && count_bits(w->isa) >= count_bits(v.isa)) break;
+        m->variants[i] = *w;
+    }
+    m->variants[i] = v;
+}
+
+/* Indirect functions: ELF with a loader that resolves them. */
+static bool has_ifunc(Arch arch, const char *triple) {
+    return arch == ARCH_X86 && !strstr(triple, "musl") &&
+           (strstr(triple, "-linux") || strstr(triple, "-freebsd"));
+}
+
+/* A list of names, separated by commas. */
+static const char *choose_cpus(const Target *target, Arch arch, Machine *m) {
+    if (!has_ifunc(arch, m->triple))
+        return backend_fail("several processors in one object (%.80s) need x86-64 and ELF with "
+                            "indirect functions; %s is something else",
+                            target->cpu, m->triple);
+    if (target->features && *target->features)
+        return backend_fail("processor features cannot be given for several processors");
+    for (const char *s = target->cpu;; s++) {
+        const size_t n = strcspn(s, ",");
+        const Cpu *known = find_cpu(arch, s, n);
+        if (!known) return unknown_cpu(m, s, n);
+        const unsigned bytes = vector_bytes(arch, known->isa);
+        if (!bytes) return too_small(known->name);
+        bool again = false;
+        for (size_t i = 0; i < m->nvariants; i++) again |= m->variants[i].name == known->name;
+        if (!again && m->nvariants == MAX_VARIANTS)
+            return backend_fail("more than %d processors", MAX_VARIANTS);
+        if (!again) insert_variant(m, (Variant){known->name, tuning(bytes), known->isa, bytes});
+        s += n;
+        if (!*s) break;
+    }
+    const Variant *least = &m->variants[m->nvariants - 1];
+    return create_machine(m, least->name, least->features);
 }
 
 /* Makes the architecture's code generator known to LLVM and chooses a processor. */
@@ -243,6 +320,11 @@ static const char *open_arch(const Target *target, const char *host, Machine *m)
         return backend_fail("no code generator for the target '%s'", m->triple);
     }
     if (failed) return backend_fail("cannot initialise LLVM");
+    if (target->cpu && strchr(target->cpu, ',')) {
+        /* The code that asks what the processor can is assembler text. */
+        if (arch == ARCH_X86) failed = pthread_once(&x86_parser_once, LLVMInitializeX86AsmParser);
+        return failed ? backend_fail("cannot initialise LLVM") : choose_cpus(target, arch, m);
+    }
     if (arch != triple_arch(host)) return choose_cpu(target, arch, "", 0, m);
     unsigned here = 0;
     char *list = LLVMGetHostCPUFeatures();

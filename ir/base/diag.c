@@ -5,12 +5,13 @@
 #include <string.h>
 
 typedef struct {
+    const char *name;
     Severity severity;
     const char *text;
 } Row;
 
 static const Row rows[DIAG_COUNT] = {
-#define DIAG(id, severity, text) {DIAG_##severity, text},
+#define DIAG(id, severity, text) {#id, DIAG_##severity, text},
 #include "base/diag.def"
 #undef DIAG
 };
@@ -20,6 +21,8 @@ enum {
     WINDOW = 100,      /* columns of a source line that are shown */
     WINDOW_BEFORE = 60 /* of these, at most so many bytes before the range */
 };
+
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
 void diags_init(Diags *d, Arena *arena) { *d = (Diags){.arena = arena}; }
 
@@ -188,13 +191,28 @@ static void show_line(const Source *s, Loc loc, unsigned line, Buf *out) {
     buf_putc(out, '\n');
 }
 
+const char *diag_severity(Severity severity) {
+    static const char *const names[] = {"error", "warning", "note", "note"};
+    return names[severity];
+}
+
+void diag_name(DiagId id, Buf *out) {
+    for (const char *s = rows[id].name; *s; s++) buf_putc(out, *s == '_' ? '-' : lower(*s));
+}
+
+void diag_excerpt(const Diags *d, const Diag *item, Buf *out) {
+    unsigned line, column;
+    if (item->id == DIAG_NOTE_TOO_MANY || item->id == DIAG_FILE_TOO_LARGE) return;
+    diag_place(d, item->loc, &line, &column);
+    show_line(&d->sources[item->loc.source], item->loc, line, out);
+}
+
 void diag_text(const Diags *d, const Diag *item, Buf *out) {
-    static const char *const severities[] = {"error", "warning", "note"};
-    const Source *s = &d->sources[item->loc.source];
     unsigned line, column;
     diag_place(d, item->loc, &line, &column);
-    buf_printf(out, "%s:%u:%u: %s: %s\n", s->name, line, column, severities[item->severity], item->text);
-    if (item->id != DIAG_NOTE_TOO_MANY && item->id != DIAG_FILE_TOO_LARGE) show_line(s, item->loc, line, out);
+    buf_printf(out, "%s:%u:%u: %s: %s\n", d->sources[item->loc.source].name, line, column,
+               diag_severity(item->severity), item->text);
+    diag_excerpt(d, item, out);
 }
 
 void diags_text(const Diags *d, Buf *out) {
@@ -202,8 +220,6 @@ void diags_text(const Diags *d, Buf *out) {
 }
 
 enum { NEARER_MAX = 40 }; /* longer names are not compared */
-
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
 /* Edits that make b of a: insert, delete, replace, swap neighbours (optimal string alignment). A change of case
  * alone is no edit. */

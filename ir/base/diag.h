@@ -16,7 +16,8 @@ typedef struct {
     uint32_t begin, end; /* bytes; end is behind the last one */
 } Loc;
 
-typedef enum { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE } Severity;
+/* A note belongs to the item before it; a remark is a note that stands alone. */
+typedef enum { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE, DIAG_REMARK } Severity;
 
 typedef enum {
 #define DIAG(id, severity, text) DIAG_##id,
@@ -63,7 +64,12 @@ void diags_sort(Diags *d, size_t from);
 
 /* 1-based line and column of a byte; the column counts characters as a terminal shows them. */
 void diag_place(const Diags *d, Loc loc, unsigned *line, unsigned *column);
-/* `file.act:3:17: error: …`, the source line, and a caret under the range; one item, or all of them. */
+/* The source line and a caret under the range; nothing where a line would tell nothing. */
+void diag_excerpt(const Diags *d, const Diag *item, Buf *out);
+/* "error", "warning", "note"; and which row it is, as machines read it: "unknown-function". */
+const char *diag_severity(Severity severity);
+void diag_name(DiagId id, Buf *out);
+/* `file.act:3:17: error: …` and the excerpt; one item, or all of them. */
 void diag_text(const Diags *d, const Diag *item, Buf *out);
 void diags_text(const Diags *d, Buf *out);
 

@@ -29,11 +29,23 @@ static void grow(Intern *in) {
     in->cap = cap;
 }
 
-const char *intern_text(Intern *in, const char *s, size_t n) {
-    if (in->count * 2 >= in->cap) grow(in);
-    size_t at = hash_bytes(s, n, 0) & (in->cap - 1);
+/* Where the text is, or the free slot where it belongs. */
+static size_t find(const Intern *in, const char *s, size_t n, uint64_t hash) {
+    size_t at = hash & (in->cap - 1);
     for (; in->slots[at]; at = (at + 1) & (in->cap - 1))
-        if (strncmp(in->slots[at], s, n) == 0 && in->slots[at][n] == 0) return in->slots[at];
+        if (strncmp(in->slots[at], s, n) == 0 && in->slots[at][n] == 0) break;
+    return at;
+}
+
+const char *intern_text(Intern *in, const char *s, size_t n) {
+    const uint64_t hash = hash_bytes(s, n, 0);
+    for (const Intern *up = in->parent; up; up = up->parent) {
+        const char *known = up->slots[find(up, s, n, hash)];
+        if (known) return known;
+    }
+    if (in->count * 2 >= in->cap) grow(in);
+    const size_t at = find(in, s, n, hash);
+    if (in->slots[at]) return in->slots[at];
     in->count++;
     return in->slots[at] = arena_copy(in->arena, s, n);
 }

@@ -6,9 +6,10 @@
 
 #include "base/arena.h"
 
-typedef struct {
+typedef struct Intern {
     Arena *arena;
-    const char **slots; /* open addressing; cap is a power of two */
+    const struct Intern *parent; /* or NULL: its names are these too; it must not change any more */
+    const char **slots;          /* open addressing; cap is a power of two */
     size_t count, cap;
 } Intern;
 

@@ -11,13 +11,14 @@ printf 'f(x) = sofplus(x)\n' >wrong.act
 
 # ---- help and version ----
 [[ $(works actc --version) =~ ^actc\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || complain "version"
-for command in check run show help; do
+for command in check run eval derive show emit help; do
     works actc help $command >a
     works actc $command --help >b
     works actc $command -h >c
     same a b
     same a c
     grep -q "^Usage: actc $command" a || complain "help $command"
+    awk 'length > 120' a | grep . && complain "long lines in the help of $command"
 done
 works actc help >a
 works actc --help >b
@@ -32,7 +33,7 @@ fails 2 "did you mean 'run'?" actc rnu
 fails 2 "did you mean 'show'?" actc help shwo
 fails 2 "unknown command 'frobnicate'" actc frobnicate
 fails 2 "a command comes first" actc --frobnicate run
-fails 2 "'list' is not supported yet" actc list
+fails 2 "'plot' is not supported yet" actc plot
 fails 2 "--axis is not supported yet" actc run mish x=x.npy -o y.npy --axis d=1
 fails 2 "--threads is not supported yet" actc run mish x=x.npy -o y.npy --threads=2
 
@@ -134,7 +135,7 @@ head -c 17000000 /dev/zero | tr '\0' '\n' >large.act
 fails 1 "large.act" actc check large.act
 fails 1 "larger than 16 MB" actc check - </dev/zero
 rm large.act
-for stage in ast graph stable grad expanded plan llvm asm; do
+for stage in ast graph stable grad expanded plan llvm asm c; do
     works actc show mish --stage=$stage >shown
     [ -s shown ] || complain "show --stage=$stage prints nothing"
 done

@@ -3,8 +3,6 @@
  * between pages that may not be touched. */
 #define _DEFAULT_SOURCE
 #include <check.h>
-#include <dlfcn.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,49 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "codegen.h"
+#include "llvm_backend.h"
 
-enum { INPUTS = 3, MAX_ARRAYS = 8, MAX_N = 1000 };
-
-static const Backend *backend;
-static Jit *jit, *least; /* for this processor, and for the least one that runs here; may be NULL */
-static Arena arena;
-static jmp_buf no_memory;
-
-static const Backend *open_backend(void) {
-    void *library = dlopen(ACTC_BUILD_FOLDER "/libactc-llvm.so", RTLD_NOW | RTLD_LOCAL);
-    ck_assert_msg(library != NULL, "%s", dlerror());
-    void *symbol = dlsym(library, BACKEND_SYMBOL);
-    BackendFn *function;
-    memcpy(&function, &symbol, sizeof function);
-    return function();
-}
-
-static void check_ok(const char *error) { ck_assert_msg(!error, "%s", error); }
-
-static Jit *create(const char *triple, const char *cpu, const char *features) {
-    const Target target = {triple, cpu, features};
-    Jit *made;
-    check_ok(backend->create(&target, &made));
-    return made;
-}
-
-static void setup(void) {
-    if (setjmp(no_memory)) ck_abort_msg("out of memory");
-    arena_init(&arena, allocator_libc, 0, &no_memory);
-    if (!backend) backend = open_backend();
-    ck_assert_int_eq(backend->version, BACKEND_VERSION);
-    jit = create(NULL, NULL, NULL);
-#if defined(__x86_64__)
-    least = create(NULL, "x86-64-v3", NULL);
-#endif
-}
-
-static void teardown(void) {
-    backend->destroy(jit);
-    backend->destroy(least);
-    arena_free(&arena);
-}
+enum { MAX_ARRAYS = 8, MAX_N = 1000 };
 
 /* ---- arrays between guard pages ---- */
 
@@ -133,28 +91,7 @@ static void put(char *array, Type t, size_t i, uint64_t bits) {
     memcpy(array + i * size_of(t), &bits, size_of(t));
 }
 
-/* ---- kernels: inputs x, y, z of one type, one to five outputs of it ---- */
-
-typedef struct {
-    Graph *g;
-    Node *in[INPUTS];
-    Type type;
-} Kernel;
-
-static Kernel begin(Type t) {
-    static const char *const names[INPUTS] = {"x", "y", "z"};
-    Kernel k = {.g = graph_new(&arena, "f", t), .type = t};
-    k.g->expanded = true;
-    for (int i = 0; i < INPUTS; i++) k.in[i] = graph_var(k.g, VAR_INPUT, names[i], t, AXES_REST);
-    return k;
-}
-
-static Node *op1(Kernel *k, Op op, Node *a) { return graph_op(k->g, op, a, NULL, NULL); }
-static Node *op2(Kernel *k, Op op, Node *a, Node *b) { return graph_op(k->g, op, a, b, NULL); }
-static Node *op3(Kernel *k, Op op, Node *a, Node *b, Node *c) {
-    return graph_op(k->g, op, a, b, c);
-}
-static Node *real(Kernel *k, double v) { return graph_float(k->g, k->type, v); }
+/* ---- kernels ---- */
 
 /* Outputs from which all bits of any value can be told, though NaNs compare equal. */
 static void output(Kernel *k, Node *v) {
@@ -218,11 +155,11 @@ static void call_range(void *entry, size_t first, size_t end, char *const *a,
     f(&call);
 }
 
-static JitCode *compile(Jit *with, Graph *g, const char *symbol) {
+static JitCode *compile_loadable(Jit *with, Graph *g, const char *symbol) {
     const Plan *plan = plan_make(g, KERNEL_FORWARD, symbol);
     Bytes object;
     JitCode *code;
-    check_ok(backend->emit(with, &plan, 1, EMIT_OBJECT, &object));
+    check_ok(backend->emit(with, &plan, 1, EMIT_LOADABLE, &object));
     check_ok(backend->load(with, &object, &code));
     backend->free_bytes(&object);
     return code;
@@ -448,12 +385,6 @@ END_TEST
 
 /* ---- loading ---- */
 
-static Graph *scale_graph(double by) {
-    Kernel k = begin(TYPE_F32);
-    graph_output(k.g, "y", op2(&k, OP_MUL, k.in[0], real(&k, by)));
-    return k.g;
-}
-
 static float run_one(JitCode *code, float x) {
     float y = 0;
     char *a[] = {(char *)&x, (char *)&x, (char *)&x, (char *)&y};
@@ -556,176 +487,31 @@ START_TEST(threads_have_their_own) {
 }
 END_TEST
 
-/* ---- targets and text; nothing may be printed ---- */
-
-static int silence_begin(char *name) {
-    strcpy(name, "/tmp/actc-stderr-XXXXXX");
-    const int file = mkstemp(name), old = dup(2);
-    ck_assert_int_ge(file, 0);
-    fflush(stderr);
-    dup2(file, 2);
-    close(file);
-    return old;
-}
-
-static void silence_end(const char *name, int old) {
-    char text[200] = "";
-    fflush(stderr);
-    dup2(old, 2);
-    close(old);
-    FILE *f = fopen(name, "r");
-    const size_t n = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    unlink(name);
-    ck_assert_msg(n == 0, "LLVM printed: %s", text);
-}
-
-static Bytes emit_graph(Jit *with, Graph *g, EmitKind kind) {
-    const Plan *plan = plan_make(g, KERNEL_FORWARD, "f_forward");
-    Bytes bytes;
-    check_ok(backend->emit(with, &plan, 1, kind, &bytes));
-    return bytes;
-}
-
-START_TEST(wrong_targets) {
-    static const Target wrong[] = {{NULL, "pentium9", NULL},
-                                   {NULL, "", NULL},
-                                   {NULL, "help", NULL},
-                                   {"x86_64-linux-gnu", "apple-m1", NULL},
-                                   {NULL, "nehalem", NULL},
-                                   {NULL, "x86-64", NULL},
-                                   {"sparc-sun-solaris", 0, 0},
-                                   {"nonsense", NULL, NULL},
-                                   {"", NULL, NULL},
-                                   {"---", NULL, NULL},
-                                   {"x86_64", "x86-64-v2", 0},
-                                   {"aarch64-linux-gnu", "znver4", NULL},
-                                   {NULL, NULL, "+nonsense"},
-                                   {NULL, NULL, "avx2"},
-                                   {NULL, NULL, "+help"},
-                                   {NULL, "x86-64-v3", "-fma"},
-                                   {NULL, NULL, ","},
-                                   {"x86_64-a-b-c-d", 0, 0},
-                                   {"x86_64-pc-linux-gnux32", NULL, NULL}};
-    char name[40];
-    const int old = silence_begin(name);
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        Jit *made;
-        const char *error = backend->create(&wrong[i], &made);
-        ck_assert_msg(error && *error && !made, "target %zu was accepted", i);
-    }
-    silence_end(name, old);
-}
-END_TEST
-
-START_TEST(known_targets) {
-    static const struct {
-        const char *triple, *name;
-    } cpus[] = {
-#define VECTORS_NONE
-#define CPU(arch, name, vectors) {TRIPLE_##arch, name},
-#define TRIPLE_X86               "x86_64-pc-linux-gnu"
-#define TRIPLE_AARCH64           "aarch64-unknown-linux-gnu"
-#include "llvm/cpus.def"
-    };
-    static const char *const triples[] = {
-        "x86_64-linux-gnu",      "x86_64-linux-musl",      "x86_64-apple-darwin",
-        "arm64-apple-macos14",   "x86_64-pc-windows-msvc", "x86_64-windows-gnu",
-        "aarch64-windows-msvc",  "aarch64-none-elf",       "x86_64-unknown-freebsd",
-        "aarch64-linux-android", "x86_64-none-elf"};
-    char name[40];
-    const int old = silence_begin(name);
-    size_t compiled = 0;
-    Graph *g = scale_graph(2);
-    for (size_t i = 0; i < sizeof cpus / sizeof *cpus; i++) {
-        const Target target = {cpus[i].triple, cpus[i].name, NULL};
-        Jit *made;
-        if (backend->create(&target, &made)) continue;
-        Bytes b = emit_graph(made, g, EMIT_OBJECT);
-        compiled++;
-        backend->free_bytes(&b);
-        backend->destroy(made);
-    }
-    for (size_t i = 0; i < sizeof triples / sizeof *triples; i++) {
-        Jit *made = create(triples[i], NULL, NULL);
-        Bytes b = emit_graph(made, g, EMIT_OBJECT);
-        backend->free_bytes(&b);
-        backend->destroy(made);
-    }
-    silence_end(name, old);
-    ck_assert_uint_ge(compiled, 90);
-}
-END_TEST
-
-static bool asm_has(const char *triple, const char *cpu, const char *text) {
-    Jit *made = create(triple, cpu, NULL);
-    Bytes b = emit_graph(made, scale_graph(2), EMIT_ASSEMBLY);
-    const bool found = strstr(b.data, text) != NULL;
-    backend->free_bytes(&b);
-    backend->destroy(made);
-    return found;
-}
-
-START_TEST(vectors_are_wide) {
-    static const char *const wide[] = {"x86-64-v4",      "skylake-avx512", "cascadelake",
-                                       "icelake-server", "sapphirerapids", "znver4"};
-    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
-        ck_assert_msg(asm_has("x86_64-linux", wide[i], "zmm"), "%s", wide[i]);
-    ck_assert(asm_has("x86_64-linux", "x86-64-v3", "ymm") &&
-              !asm_has("x86_64-linux", "x86-64-v3", "zmm"));
-    ck_assert(!asm_has("x86_64-linux", "x86-64-v3", "call\t") &&
-              !asm_has("x86_64-linux", "x86-64-v4", "call\t"));
-    ck_assert(asm_has("aarch64-linux", NULL, ".4s"));
-}
-END_TEST
-
-START_TEST(texts) {
-    Bytes b = emit_graph(jit, scale_graph(2), EMIT_LLVM);
-    ck_assert(b.size == strlen(b.data) && strstr(b.data, "@f_forward = alias") &&
-              strstr(b.data, "@f_forward__call"));
-    backend->free_bytes(&b);
-    b = emit_graph(jit, scale_graph(2), EMIT_BITCODE);
-    ck_assert(b.size > 100 && !memcmp(b.data, "BC", 2));
-    backend->free_bytes(&b);
-    Jit *other = create("aarch64-linux-gnu", NULL, NULL);
-    JitCode *code;
-    b = emit_graph(other, scale_graph(2), EMIT_OBJECT);
-    ck_assert(b.data[18] == (char)183);
-    ck_assert(backend->load(jit, &b, &code) && backend->load(other, &b, &code));
-    backend->free_bytes(&b);
-    backend->destroy(other);
+/* The loader's own objects: the plain signature says all, unless there are run-time params. */
+START_TEST(loadable) {
+    JitCode *code = compile_loadable(jit, scale_graph(2), "f_forward");
+    ck_assert(run_one(code, 5) == 10);
+    ck_assert_ptr_null(backend->entry(code, "f_forward__call"));
+    backend->unload(code);
+    Kernel k = begin(TYPE_F32);
+    Node *p = graph_var(k.g, VAR_PARAM, "p", TYPE_F32, 0);
+    graph_output(k.g, "y", op2(&k, OP_MUL, k.in[0], p));
+    code = compile_loadable(jit, k.g, "f_forward");
+    ck_assert_ptr_nonnull(backend->entry(code, "f_forward__call"));
+    backend->unload(code);
 }
 END_TEST
 
 int main(void) {
-    const struct {
-        const char *name;
-        const TTest *test;
-        int from, to;
-    } tests[] = {{"primitives", each_primitive, 0, OP_COUNT},
-                 {"wide", wide_inside, 0, 1},
-                 {"strict", nothing_is_fast, TYPE_F32, TYPE_F64 + 1},
-                 {"guards", guards, TYPE_F32, TYPE_F64 + 1},
-                 {"uniform", uniform_values, 0, 1},
-                 {"names", same_names_live_together, 0, 1},
-                 {"memory", memory_is_bounded, 0, 1},
-                 {"several", several_plans, 0, 1},
-                 {"threads", threads_have_their_own, 0, 1},
-                 {"wrong targets", wrong_targets, 0, 1},
-                 {"known targets", known_targets, 0, 1},
-                 {"vectors", vectors_are_wide, 0, 1},
-                 {"texts", texts, 0, 1}};
-    Suite *suite = suite_create("llvm");
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
-        TCase *c = tcase_create(tests[i].name);
-        tcase_add_checked_fixture(c, setup, teardown);
-        tcase_add_loop_test(c, tests[i].test, tests[i].from, tests[i].to);
-        tcase_set_timeout(c, 300);
-        suite_add_tcase(suite, c);
-    }
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    const Case cases[] = {{"primitives", each_primitive, 0, OP_COUNT},
+                          {"wide", wide_inside, 0, 1},
+                          {"strict", nothing_is_fast, TYPE_F32, TYPE_F64 + 1},
+                          {"guards", guards, TYPE_F32, TYPE_F64 + 1},
+                          {"uniform", uniform_values, 0, 1},
+                          {"loadable", loadable, 0, 1},
+                          {"names", same_names_live_together, 0, 1},
+                          {"memory", memory_is_bounded, 0, 1},
+                          {"several", several_plans, 0, 1},
+                          {"threads", threads_have_their_own, 0, 1}};
+    return run_tests("llvm_run", cases, sizeof cases / sizeof *cases);
 }
