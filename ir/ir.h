@@ -79,6 +79,7 @@ typedef struct {
     Type real;        /* the kernel's type */
     bool expanded;    /* constants are rounded to their type and folded as the machine computes */
     int simplifying;  /* simplify.c: how deep it is in identities */
+    const struct Rules *rules; /* rewrite.c: the table, read for this graph's type */
     Node **nodes;
     size_t nnodes, nodes_cap;
     Node **table;

@@ -30,10 +30,11 @@ const char *rule_at(size_t index, const char **left, const char **right) {
     return rule_texts[index].name;
 }
 
-typedef struct {
+struct Rules {
     Graph *patterns; /* the left sides */
     Node *left[NRULES];
-} Rules;
+};
+typedef struct Rules Rules;
 
 typedef struct {
     Node *bound[NPATTERN_VARS];
@@ -75,16 +76,20 @@ static bool match(Graph *g, const Node *p, Node *n, Match *m) {
     return match(g, p->arg[0], n->arg[1], m) && match(g, p->arg[1], n->arg[0], m);
 }
 
-static void load_rules(Rules *rules, Arena *arena, Type real, bool late) {
+/* The left sides, read once for a graph. */
+static const Rules *load_rules(Graph *subject) {
     const char *error;
     size_t at;
-    Graph *g = rules->patterns = graph_new(arena, "rules", real);
+    if (subject->rules) return subject->rules;
+    const Type real = subject->real;
+    Rules *rules = ARENA_NEW(subject->arena, Rules);
+    Graph *g = rules->patterns = graph_new(subject->arena, "rules", real);
     const Binding vars[NPATTERN_VARS] = {{"a", graph_var(g, VAR_INPUT, "a", real, AXES_REST)},
                                          {"b", graph_var(g, VAR_INPUT, "b", real, AXES_REST)},
                                          {"c", graph_var(g, VAR_INPUT, "c", real, AXES_REST)}};
     for (size_t i = 0; i < NRULES; i++)
-        if (late || !rule_texts[i].late)
-            rules->left[i] = graph_read_expr(g, rule_texts[i].left, vars, NPATTERN_VARS, &error, &at);
+        rules->left[i] = graph_read_expr(g, rule_texts[i].left, vars, NPATTERN_VARS, &error, &at);
+    return subject->rules = rules;
 }
 
 /* The right side of rule i over what its left side matched. */
@@ -127,10 +132,10 @@ static Node *apply_in_product(Graph *g, size_t i, const Node *left, Node *n) {
     return NULL;
 }
 
-static Node *apply_one(Graph *g, const Rules *rules, Node *n, const char **name) {
+static Node *apply_one(Graph *g, const Rules *rules, bool late, Node *n, const char **name) {
     for (size_t i = 0; i < NRULES; i++) {
         const Node *left = rules->left[i];
-        if (!left || left->op != n->op) continue;
+        if (!left || left->op != n->op || (rule_texts[i].late && !late)) continue;
         Match m = {{NULL}};
         Node *right = NULL;
         if (match(g, left, n, &m)) right = build(g, i, &m);
@@ -144,6 +149,7 @@ static Node *apply_one(Graph *g, const Rules *rules, Node *n, const char **name)
 typedef struct {
     Graph *g;
     const Rules *rules;
+    bool late;
     RewriteTrace *trace;
     void *user;
     size_t fired;
@@ -158,7 +164,7 @@ static Node *settle(Rewriter *w, Node *n, size_t first, int budget) {
     Node *now = simplify_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
     const char *name = NULL;
     const size_t before = g->nnodes;
-    Node *next = apply_one(g, w->rules, now, &name);
+    Node *next = apply_one(g, w->rules, w->late, now, &name);
     if (next == now) return now;
     w->fired++;
     if (w->trace) w->trace(w->user, name, now, next);
@@ -166,10 +172,9 @@ static Node *settle(Rewriter *w, Node *n, size_t first, int budget) {
 }
 
 size_t rewrite_graph(Graph *g, bool late, RewriteTrace *trace, void *user) {
-    Rules rules = {NULL, {NULL}};
-    load_rules(&rules, g->arena, g->real, late);
+    const Rules *rules = load_rules(g);
     const size_t count = g->nnodes;
-    Rewriter w = {.g = g, .rules = &rules, .trace = trace, .user = user};
+    Rewriter w = {.g = g, .rules = rules, .late = late, .trace = trace, .user = user};
     Node **map = ARENA_ARRAY(g->arena, Node *, count + 1);
     bool *needed = graph_needed(g);
     for (size_t i = 0; i < count; i++) {

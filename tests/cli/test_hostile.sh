@@ -2,7 +2,7 @@
 # Texts that no person writes: each is done or refused with a message, within SECONDS of time and MEGABYTES of memory, and
 # without a flood of text. TABLE=FILE writes what was measured there.
 . "$(dirname "$0")/lib.sh"
-SECONDS_MOST=${SECONDS_MOST:-20} MEGABYTES=${MEGABYTES:-1800}
+SECONDS_MOST=${SECONDS_MOST:-60} MEGABYTES=${MEGABYTES:-1800}
 # The address sanitizer takes a multiple of all this.
 limited=true
 if grep -qa __asan_init "$ACTC"; then limited=false SECONDS_MOST=$((SECONDS_MOST * 10)); fi
@@ -24,7 +24,7 @@ tame() {
     begin=$(date +%s%N)
     (
         $limited && ulimit -v $((MEGABYTES * 1024))
-        exec timeout "$SECONDS_MOST" /usr/bin/env "$ACTC" "$@"
+        exec timeout "$SECONDS_MOST" "$ACTC" "$@"
     ) <"$name.txt" >said.out 2>said.err
     got=$?
     took=$((($(date +%s%N) - begin) / 1000000))
@@ -34,7 +34,7 @@ tame() {
     printf '%-24s %9d bytes  status %d  %6d ms  %5d MB  %s\n' "$name" "$(stat -c %s "$name.txt")" $got "$took" $((peak / 1024)) \
         "$(head -n 1 said.err | cut -c 1-90)" >>"$table"
     [ $got -eq "$status" ] || complain "$name: status $got, not $status: $(head -c 300 said.err)"
-    grep -qF -e "$message" said.err || complain "$name: no '$message' in: $(head -c 300 said.err)"
+    [ -z "$message" ] || grep -qF -e "$message" said.err || complain "$name: no '$message' in: $(head -c 300 said.err)"
     [ "$(stat -c %s said.err)" -lt 60000 ] || complain "$name: $(stat -c %s said.err) bytes of messages"
     rm -f "$name.txt" said.out said.err
 }
@@ -64,7 +64,7 @@ echo 'f(x) = x*1e-9999999999999999999999' | tame small_exponent 1 'too small'
 tame squares 0 '' show - f30 <explode
 (echo 'f0(x) = x*x'; for i in $(seq 0 29); do echo "f$((i + 1))(x) = f$i(x + 1)*f$i(x + 2)"; done) | tame shifts 1 'too large' show - f30
 (echo 'f0(x; p = 1) = x*p'; for i in $(seq 0 29); do echo "f$((i + 1))(x; p = 1) = f$i(x; p = p*2)*f$i(x; p = p*3)"; done) |
-    tame params 1 'too large' show - f30
+    tame params 0 '' show - f30
 (printf 'f(x; p = 1'; seq -f ',p%.0f=1' 300000 | tr -d '\n'; echo ') = x*q') | tame many_params 1 "unknown name 'q'"
 (printf 'f(x) = a0 where a0 = x'; seq -f '%.0f' 0 300000 | awk '{ printf ", a%d = a%d + 1", $1 + 1, $1 }'; echo) | tame many_wheres 0 ''
 rep 'f(x) = x' ' grad x = x*x' 300000 '' | tame many_grads 1 'given twice'
