@@ -1,5 +1,6 @@
-/* One use of the compiler: an arena, names and messages of its own, in a layer above the module. The module itself is only
- * read, so any number of compilations run at once, and what they make goes when they end. */
+/* One use of the compiler: an arena, names and messages of its own, in a layer above the module.
+ * The module itself is only read, so any number of compilations run at once, and what they make
+ * goes when they end. */
 #include <string.h>
 
 #include "runtime.h"
@@ -17,7 +18,8 @@ void compilation_begin(Compilation *c, actc_module *m) {
     arena_init(&c->arena, m->context->allocator, 0, &c->out);
 }
 
-CompileJob compilation_job(Compilation *c, const char *function, const actc_kernel_options *options) {
+CompileJob compilation_job(Compilation *c, const char *function,
+                           const actc_kernel_options *options) {
     if (!c->tree) {
         diags_init(&c->diags, &c->arena);
         intern_init(&c->names, &c->arena);
@@ -26,7 +28,8 @@ CompileJob compilation_job(Compilation *c, const char *function, const actc_kern
     }
     Setting *settings = ARENA_ARRAY(&c->arena, Setting, options->setting_count);
     for (size_t i = 0; i < options->setting_count; i++)
-        settings[i] = (Setting){name_ascii(&c->arena, options->settings[i].name), options->settings[i].value};
+        settings[i] =
+            (Setting){name_ascii(&c->arena, options->settings[i].name), options->settings[i].value};
     return (CompileJob){.arena = &c->arena,
                         .tree = c->tree,
                         .function = function,
@@ -38,8 +41,10 @@ CompileJob compilation_job(Compilation *c, const char *function, const actc_kern
 }
 
 /* Why there is no plan, once the job has ended. */
-actc_status compilation_failure(Compilation *c, const char *internal_error, actc_diagnostics **diagnostics) {
-    if (internal_error) return fail(diagnostics, ACTC_E_INTERNAL, "a bug in actc: %s", internal_error);
+actc_status compilation_failure(Compilation *c, const char *internal_error,
+                                actc_diagnostics **diagnostics) {
+    if (internal_error)
+        return fail(diagnostics, ACTC_E_INTERNAL, "a bug in actc: %s", internal_error);
     export_diagnostics(&c->diags, diagnostics);
     return ACTC_E_SOURCE;
 }

@@ -59,8 +59,8 @@ Plan *compile_plan(const CompileJob *job, const char **internal_error) {
 actc_status read_options(const actc_kernel_options *in, actc_kernel_options *out, actc_diagnostics **diagnostics) {
     *out = (actc_kernel_options){.size = sizeof *out};
     if (!in) return ACTC_OK;
-    if (in->size < sizeof *in) return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: size is not sizeof(actc_kernel_options)");
-    *out = *in;
+    if (in->size < sizeof in->size) return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: size is not sizeof(actc_kernel_options)");
+    memcpy(out, in, in->size < sizeof *out ? in->size : sizeof *out); /* an older program knows fewer fields */
     if (out->kind > ACTC_BACKWARD2) return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: unknown kind");
     if (out->dtype > ACTC_F64) return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: unknown dtype");
     if (out->setting_count && !out->settings) return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: settings is NULL");

@@ -1,5 +1,6 @@
-/* What the functions of a module say of themselves: names, inputs, params, doc comments and source, as actc.h gives them.
- * Made once when the module is, in its arena, so that anyone may read it later. */
+/* What the functions of a module say of themselves: names, inputs, params, doc comments and source,
+ * as actc.h gives them. Made once when the module is, in its arena, so that anyone may read it
+ * later. */
 #include <string.h>
 
 #include "runtime.h"
@@ -8,7 +9,8 @@ static const char *axes_text(Arena *arena, const Axis *axes) {
     if (!axes) return "";
     Buf b;
     buf_init(&b, arena);
-    for (const Axis *a = axes; a; a = a->next) buf_printf(&b, "%s%s", a == axes ? "[" : ", ", a->name);
+    for (const Axis *a = axes; a; a = a->next)
+        buf_printf(&b, "%s%s", a == axes ? "[" : ", ", a->name);
     buf_putc(&b, ']');
     return b.s;
 }
@@ -20,15 +22,17 @@ static const char *source_text(Arena *arena, const Source *source, Span span) {
 static actc_definition describe(Arena *arena, const Def *d) {
     actc_parameter *inputs = ARENA_ARRAY(arena, actc_parameter, d->ninputs);
     for (uint32_t i = 0; i < d->ninputs; i++)
-        inputs[i] = (actc_parameter){.name = d->inputs[i].name, .axes = axes_text(arena, d->inputs[i].axes)};
+        inputs[i] = (actc_parameter){.name = d->inputs[i].name,
+                                     .axes = axes_text(arena, d->inputs[i].axes)};
     actc_parameter *params = ARENA_ARRAY(arena, actc_parameter, d->nparams);
     for (uint32_t i = 0; i < d->nparams; i++) {
         const Param *p = &d->params[i];
-        params[i] = (actc_parameter){.name = p->name,
-                                     .axes = axes_text(arena, p->axes),
-                                     .default_value = p->value ? source_text(arena, d->source, p->value->span) : NULL,
-                                     .is_learnable = p->learn,
-                                     .is_condition = p->kind == KIND_CONDITION};
+        params[i] = (actc_parameter){
+            .name = p->name,
+            .axes = axes_text(arena, p->axes),
+            .default_value = p->value ? source_text(arena, d->source, p->value->span) : NULL,
+            .is_learnable = p->learn,
+            .is_condition = p->kind == KIND_CONDITION};
     }
     return (actc_definition){.name = def_name(d),
                              .doc = d->doc ? d->doc : "",

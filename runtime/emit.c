@@ -8,8 +8,8 @@ static const actc_kind forward_only[] = {ACTC_FORWARD};
 
 static actc_status check_options(const actc_module *m, const actc_emit_options *in, actc_emit_options *o,
                                  actc_diagnostics **diagnostics) {
-    if (in->size < sizeof *in) return fail(diagnostics, ACTC_E_ARGUMENT, "emit options: size is not sizeof(actc_emit_options)");
-    *o = *in;
+    if (in->size < sizeof in->size) return fail(diagnostics, ACTC_E_ARGUMENT, "emit options: size is not sizeof(actc_emit_options)");
+    memcpy(o, in, in->size < sizeof *o ? in->size : sizeof *o); /* an older program knows fewer fields */
     if (!o->kind_count) {
         o->kinds = forward_only;
         o->kind_count = 1;

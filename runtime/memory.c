@@ -1,5 +1,5 @@
-/* Memory of handles and of what is given to the caller. Each block remembers the allocator that it is from, so that it can
- * be released without its context. */
+/* Memory of handles and of what is given to the caller. Each block remembers the allocator that it
+ * is from, so that it can be released without its context. */
 #include <stdint.h>
 #include <string.h>
 

@@ -48,6 +48,17 @@ must cc -std=c99 -O2 -Wall -Wextra -Werror -Iby_pkgconfig "$SOURCE/examples/c/em
     -o by_pkgconfig/emitted
 try by_pkgconfig
 
+# The header's own example.
+{
+    echo '#include <actc.h>'; echo '#include <stdio.h>'; echo '#include <string.h>'
+    echo 'int main(void) { const float x[4] = {-1, 0, 1, 2}; float y[4]; size_t n = 4;'
+    sed -n '/^ \*     actc_context \*ctx;/,/^ \*     actc_kernel_release/s/^ \* //p' tree/include/actc.h
+    echo 'printf("%.6g %.6g\n", y[0], y[3]); return 0; }'
+} >example.c
+# shellcheck disable=SC2046 # words
+must cc -std=c11 -Wall -Wextra -Werror example.c $(pkg-config --cflags --libs actc) -Wl,-rpath,"$libdir" -o example
+[ "$(./example)" = '-0.632121 2' ] || complain "the header's example: $(./example)"
+
 # The header alone, and what the library shows.
 echo '#include <actc.h>' >alone.c
 for language in "cc -std=c99 -x c" "c++ -std=c++17 -x c++"; do

@@ -1,5 +1,6 @@
-/* The standard library against high-precision values: data/library.txt, made by data/library.py. Every function there is
- * compiled forward and backward for f32 and its largest errors compared with its row of `claims`. */
+/* The standard library against high-precision values: data/library.txt, made by data/library.py.
+ * Every function there is compiled forward and backward for f32 and its largest errors compared
+ * with its row of `claims`. */
 #include <check.h>
 #include <math.h>
 #include <stdbool.h>
@@ -12,8 +13,8 @@
 typedef void Forward(size_t, const float *, float *);
 typedef void Backward(size_t, const float *, const float *, float *);
 
-/* In ulp; the gradient's errors against the sum of its terms, which does not blame a function for a derivative that
- * crosses zero. What is not listed has at most 4 and 5. */
+/* In ulp; the gradient's errors against the sum of its terms, which does not blame a function for a
+ * derivative that crosses zero. What is not listed has at most 4 and 5. */
 static const struct {
     const char *name;
     double value, gradient;
@@ -42,11 +43,12 @@ typedef struct {
 
 static bool good(const Function *f) {
     double value = claims[0].value, gradient = claims[0].gradient;
-    for (size_t i = 1; i < sizeof claims/sizeof *claims; i++)
-        if (strcmp(claims[i].name, f->name) == 0) value = claims[i].value, gradient = claims[i].gradient;
+    for (size_t i = 1; i < sizeof claims / sizeof *claims; i++)
+        if (strcmp(claims[i].name, f->name) == 0)
+            value = claims[i].value, gradient = claims[i].gradient;
     if (f->value <= value && f->gradient <= gradient && !getenv("ACTC_TEST_VERBOSE")) return true;
-    printf("%-20s %-24s value %.2f at %.9g, gradient %.2f at %.9g\n", f->name, f->settings, f->value, f->at_value, f->gradient,
-           f->at_gradient);
+    printf("%-20s %-24s value %.2f at %.9g, gradient %.2f at %.9g\n", f->name, f->settings,
+           f->value, f->at_value, f->gradient, f->at_gradient);
     return f->value <= value && f->gradient <= gradient;
 }
 
@@ -62,8 +64,13 @@ static void compile(actc_module *m, Function *f, const char *line) {
         *value = 0;
         set[n++] = (actc_setting){s, value + 1};
     }
-    const actc_kernel_options forward = {.size = sizeof forward, .settings = set, .setting_count = n},
-                              backward = {.size = sizeof backward, .kind = ACTC_BACKWARD, .settings = set, .setting_count = n};
+    const actc_kernel_options forward = {.size = sizeof forward,
+                                         .settings = set,
+                                         .setting_count = n},
+                              backward = {.size = sizeof backward,
+                                          .kind = ACTC_BACKWARD,
+                                          .settings = set,
+                                          .setting_count = n};
     const actc_request requests[] = {{f->name, &forward}, {f->name, &backward}};
     ck_assert_msg(actc_kernels_compile(m, requests, 2, f->kernels, NULL) == ACTC_OK, "%s", line);
 }
@@ -76,7 +83,8 @@ static void compare(Function *f, const char *line) {
     float y, dx;
     ((Forward *)actc_kernel_function(f->kernels[0]))(1, &x, &y);
     ((Backward *)actc_kernel_function(f->kernels[1]))(1, &x, &one, &dx);
-    const double value = fabs((double)y - v[1])/ulp(v[1]), gradient = fabs((double)dx - v[2])/ulp(fmax(fabs(v[2]), v[3]));
+    const double value = fabs((double)y - v[1]) / ulp(v[1]),
+                 gradient = fabs((double)dx - v[2]) / ulp(fmax(fabs(v[2]), v[3]));
     if (!(value <= f->value)) f->value = value, f->at_value = v[0];
     if (!(gradient <= f->gradient)) f->gradient = gradient, f->at_gradient = v[0];
 }

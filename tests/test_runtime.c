@@ -278,9 +278,48 @@ START_TEST(source_errors_are_located) {
     ck_assert_ptr_null(m);
     ck_assert_ptr_nonnull(strstr(actc_diagnostics_text(d), "bad.act:2:8"));
     ck_assert_ptr_nonnull(strstr(actc_diagnostics_text(d), "softplus"));
+    actc_diagnostic item;
+    ck_assert_uint_eq(actc_diagnostics_count(d), 3); /* and a note: where the next definition begins */
+    ck_assert_uint_eq(actc_diagnostics_count(NULL), 0);
+    ck_assert_int_eq(actc_diagnostics_item(d, 3, &item), ACTC_E_NOT_FOUND);
+    ck_assert_int_eq(actc_diagnostics_item(d, 2, &item), ACTC_OK);
+    ck_assert_int_eq(item.severity, ACTC_ERROR);
+    ck_assert_str_eq(item.id, "unknown-function");
+    ck_assert_str_eq(item.file, "bad.act");
+    ck_assert_str_eq(item.message, "unknown function 'sofplus'; did you mean 'softplus'?");
+    ck_assert_str_eq(item.excerpt, "    2 | g(x) = sofplus(x)\n      |        ^~~~~~~\n");
+    ck_assert(item.line == 2 && item.column == 8 && item.end_line == 2 && item.end_column == 15);
+    ck_assert(item.begin == 18 && item.end == 25);
+    actc_diagnostics_release(d);
+    /* What is allowed but may not be meant comes with a module. */
+    static const char doubtful[] = "f(x) = x*x grad x = x";
+    ck_assert_int_eq(actc_module_parse(context, "f.act", doubtful, strlen(doubtful), &m, &d), ACTC_OK);
+    ck_assert_int_eq(actc_diagnostics_item(d, 0, &item), ACTC_OK);
+    ck_assert_int_eq(item.severity, ACTC_WARNING);
+    actc_diagnostics_release(d);
+    actc_module_release(m);
+    /* What concerns no text has no place. */
+    ck_assert_int_eq(actc_module_parse(NULL, "x", "", 0, &m, &d), ACTC_E_ARGUMENT);
+    ck_assert_int_eq(actc_diagnostics_item(d, 0, &item), ACTC_OK);
+    ck_assert_ptr_null(item.file);
     actc_diagnostics_release(d);
     actc_kernel *k = compile(module, "relu", ACTC_FORWARD); /* the context is as good as before */
     actc_kernel_release(k);
+}
+END_TEST
+
+START_TEST(formats_a_text) {
+    static const char text[] = "f(x)=((x))*2 # twice", wrong[] = "f(x) = (";
+    char *form;
+    actc_diagnostics *d;
+    ck_assert_int_eq(actc_format_text(context, "f.act", text, strlen(text), &form, &d), ACTC_OK);
+    ck_assert_ptr_null(d);
+    ck_assert_str_eq(form, "f(x) = x*2  # twice\n");
+    actc_text_release(form);
+    ck_assert_int_eq(actc_format_text(context, "f.act", wrong, strlen(wrong), &form, &d), ACTC_E_SOURCE);
+    ck_assert_ptr_null(form);
+    ck_assert_uint_eq(actc_diagnostics_count(d), 1);
+    actc_diagnostics_release(d);
 }
 END_TEST
 
@@ -355,6 +394,7 @@ int main(void) {
     tcase_add_test(t, large_strided_tensors_go_through_buffers);
     tcase_add_test(t, tensors_are_checked);
     tcase_add_test(t, source_errors_are_located);
+    tcase_add_test(t, formats_a_text);
     tcase_add_test(t, misuse_is_a_status);
     tcase_add_test(t, threads_share_a_module);
     suite_add_tcase(s, t);

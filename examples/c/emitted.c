@@ -11,6 +11,7 @@ int main(void) {
     float y[5], dx[5];
     mish_forward(5, x, y);
     mish_backward(5, x, dy, dx);
-    for (int i = 0; i < 5; i++) printf("mish(%g) = %.9g, mish'(%g) = %.9g\n", x[i], y[i], x[i], dx[i]);
+    for (int i = 0; i < 5; i++)
+        printf("mish(%g) = %.9g, mish'(%g) = %.9g\n", x[i], y[i], x[i], dx[i]);
     return 0;
 }

@@ -1,5 +1,5 @@
-/* Loads a file of definitions, says what is in it, and runs one function on tensors: a matrix and a row that is broadcast
- * along it.
+/* Loads a file of definitions, says what is in it, and runs one function on tensors: a matrix and a
+ * row that is broadcast along it.
  *
  *     load gates.act swiglu */
 #include <actc.h>
@@ -32,7 +32,8 @@ static void list(const actc_module *module) {
     for (size_t i = 0; i < actc_module_function_count(module); i++) {
         const actc_definition *f = actc_module_function(module, i);
         printf("%s(", f->name);
-        for (size_t k = 0; k < f->input_count; k++) printf("%s%s%s", k ? ", " : "", f->inputs[k].name, f->inputs[k].axes);
+        for (size_t k = 0; k < f->input_count; k++)
+            printf("%s%s%s", k ? ", " : "", f->inputs[k].name, f->inputs[k].axes);
         for (size_t k = 0; k < f->param_count; k++)
             printf("%s%s = %s", k ? ", " : "; ", f->params[k].name,
                    f->params[k].default_value ? f->params[k].default_value : "?");
@@ -59,12 +60,14 @@ static actc_status run(actc_module *module, const char *function, actc_diagnosti
     if (status != ACTC_OK) return status;
     float matrix[6] = {-2, -1, 0, 1, 2, 3}, row[3] = {1, 2, 3}, result[6];
     int64_t shape[2] = {2, 3};
-    const actc_tensor a = tensor(matrix, 2, shape), b = tensor(row, 1, shape + 1), y = tensor(result, 2, shape);
+    const actc_tensor a = tensor(matrix, 2, shape), b = tensor(row, 1, shape + 1),
+                      y = tensor(result, 2, shape);
     const actc_tensor *one[2] = {&a, &y}, *two[3] = {&a, &b, &y};
     const size_t count = actc_kernel_argument_count(kernel);
     status = actc_kernel_run(kernel, count == 2 ? one : two, count <= 3 ? count : 3, said);
     if (status == ACTC_OK)
-        for (int i = 0; i < 2; i++) printf("%.6g %.6g %.6g\n", result[3*i], result[3*i + 1], result[3*i + 2]);
+        for (int i = 0; i < 2; i++)
+            printf("%.6g %.6g %.6g\n", result[3 * i], result[3 * i + 1], result[3 * i + 2]);
     actc_kernel_release(kernel);
     return status;
 }
@@ -93,7 +96,8 @@ int main(int argc, char **argv) {
         list(module);
         status = run(module, argv[2], &said);
     }
-    if (status != ACTC_OK) fprintf(stderr, "%s%s\n", actc_diagnostics_text(said), actc_status_text(status));
+    if (status != ACTC_OK)
+        fprintf(stderr, "%s%s\n", actc_diagnostics_text(said), actc_status_text(status));
     actc_diagnostics_release(said);
     actc_module_release(module);
     actc_context_release(ctx);

@@ -38,7 +38,7 @@ static void edit(Text *t, const Text *all, size_t count) {
     const Text *other = &all[pick(count)];
     const size_t from = pick(other->size), n = pick(other->size - from < 64 ? other->size - from : 64);
     switch (pick(5)) {
-    case 0: replace(t, at, pick(left < 16 ? left + 1 : 16), piece, 0); break;
+    case 0: replace(t, at, pick(left < 16 ? left + 1 : 16), t->bytes, 0); break;
     case 1: {
         const char *p = pieces[pick(sizeof pieces / sizeof *pieces)];
         replace(t, at, 0, (const uint8_t *)p, strlen(p));

@@ -1,3 +1,0 @@
-/* What flex and bison made, for fuzz_frontend: compiled with the fuzzer's coverage like everything else. */
-#include "act.tab.c"
-#include "act.lex.c"

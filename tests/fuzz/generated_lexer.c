@@ -1,0 +1,2 @@
+/* What flex made, likewise. */
+#include "act.lex.c"
