@@ -1,4 +1,5 @@
-/* What a compilation costs: warm in one process, and from the start of a process to its first result. */
+/* What a compilation costs: warm in one process, and from the start of a process to its first
+ * result. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,9 @@ static int warm(actc_module *module, const char *name, actc_kind kind) {
         actc_kernel_release(k);
     }
     snprintf(label, sizeof label, "%s %s", name,
-             kind == ACTC_FORWARD ? "forward" : kind == ACTC_BACKWARD ? "backward" : "forward + backward");
+             kind == ACTC_FORWARD    ? "forward"
+             : kind == ACTC_BACKWARD ? "backward"
+                                     : "forward + backward");
     report(label, ms, ROUNDS);
     return 0;
 }
@@ -75,11 +78,14 @@ static int write_numbers(const char *path) {
 int main(void) {
     actc_context *ctx;
     actc_module *module;
-    if (actc_context_create(NULL, &ctx) || actc_module_parse(ctx, "bench", "", 0, &module, NULL)) return 3;
+    if (actc_context_create(NULL, &ctx) || actc_module_parse(ctx, "bench", "", 0, &module, NULL))
+        return 3;
     int bad = 0;
-    static const char *const names[] = {"relu", "sigmoid", "mish", "gelu", "tanh -> leaky_relu(0.03)"};
+    static const char *const names[] = {"relu", "sigmoid", "mish", "gelu",
+                                        "tanh -> leaky_relu(0.03)"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        for (actc_kind kind = ACTC_FORWARD; kind <= ACTC_BACKWARD; kind++) bad |= warm(module, names[i], kind);
+        for (actc_kind kind = ACTC_FORWARD; kind <= ACTC_BACKWARD; kind++)
+            bad |= warm(module, names[i], kind);
     bad |= warm(module, "mish", ACTC_FORWARD_BACKWARD);
     actc_module_release(module);
     actc_context_release(ctx);

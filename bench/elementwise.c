@@ -1,7 +1,9 @@
-/* Kernels of actc beside the same function in C (peer.c), in one process on the same arrays, turn by turn.
+/* Kernels of actc beside the same function in C (peer.c), in one process on the same arrays, turn
+ * by turn.
  *
- * Prints nanoseconds per element: the smallest of many repeats, which is what the machine can do when nobody disturbs
- * it. Some address layouts slow a kernel for a whole process: believe a loss only if it recurs over several runs. */
+ * Prints nanoseconds per element: the smallest of many repeats, which is what the machine can do
+ * when nobody disturbs it. Some address layouts slow a kernel for a whole process: believe a loss
+ * only if it recurs over several runs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +21,14 @@ static const struct {
     Unary *forward;
     Binary *backward;
 } rows[] = {
-    {"relu", ACTC_FORWARD, peer_relu, NULL},         {"sigmoid", ACTC_FORWARD, peer_sigmoid, NULL},
-    {"tanh", ACTC_FORWARD, peer_tanh, NULL},         {"elu", ACTC_FORWARD, peer_elu, NULL},
-    {"softplus", ACTC_FORWARD, peer_softplus, NULL}, {"silu", ACTC_FORWARD, peer_silu, NULL},
-    {"mish", ACTC_FORWARD, peer_mish, NULL},         {"gelu", ACTC_FORWARD, peer_gelu, NULL},
+    {"relu", ACTC_FORWARD, peer_relu, NULL},
+    {"sigmoid", ACTC_FORWARD, peer_sigmoid, NULL},
+    {"tanh", ACTC_FORWARD, peer_tanh, NULL},
+    {"elu", ACTC_FORWARD, peer_elu, NULL},
+    {"softplus", ACTC_FORWARD, peer_softplus, NULL},
+    {"silu", ACTC_FORWARD, peer_silu, NULL},
+    {"mish", ACTC_FORWARD, peer_mish, NULL},
+    {"gelu", ACTC_FORWARD, peer_gelu, NULL},
     {"sigmoid", ACTC_BACKWARD, NULL, peer_sigmoid_backward},
     {"mish", ACTC_BACKWARD, NULL, peer_mish_backward},
 };
@@ -49,8 +55,10 @@ static void measure(const actc_kernel *k, size_t row, size_t n, double *ours, do
         for (int who = 0; who < 2; who++) {
             const double start = clock_ns();
             for (size_t i = 0; i < inner; i++) {
-                if (rows[row].forward) (who ? rows[row].forward : (Unary *)f)(n, x, out);
-                else (who ? rows[row].backward : (Binary *)f)(n, x, dy, out);
+                if (rows[row].forward)
+                    (who ? rows[row].forward : (Unary *)f)(n, x, out);
+                else
+                    (who ? rows[row].backward : (Binary *)f)(n, x, dy, out);
             }
             const double t = (clock_ns() - start) / (double)(n * inner);
             double *best = who ? theirs : ours;
@@ -64,7 +72,8 @@ static void measure(const actc_kernel *k, size_t row, size_t n, double *ours, do
 int main(void) {
     actc_context *ctx;
     actc_module *module;
-    if (actc_context_create(NULL, &ctx) || actc_module_parse(ctx, "bench", "", 0, &module, NULL)) return 3;
+    if (actc_context_create(NULL, &ctx) || actc_module_parse(ctx, "bench", "", 0, &module, NULL))
+        return 3;
     printf("%-18s %9s %10s %10s %8s\n", "ns per element", "elements", "actc", "gcc -O3*", "ratio");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const actc_kernel_options options = {.size = sizeof options, .kind = rows[i].kind};
@@ -77,7 +86,8 @@ int main(void) {
         for (size_t s = 0; s < 2; s++) {
             double ours, theirs;
             measure(k, i, sizes[s], &ours, &theirs);
-            printf("%-8s %-9s %9zu %10.3f %10.3f %8.2f\n", rows[i].name, rows[i].forward ? "forward" : "backward", sizes[s], ours, theirs, theirs / ours);
+            printf("%-8s %-9s %9zu %10.3f %10.3f %8.2f\n", rows[i].name,
+                   rows[i].forward ? "forward" : "backward", sizes[s], ours, theirs, theirs / ours);
         }
         actc_kernel_release(k);
     }

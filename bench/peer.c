@@ -1,4 +1,5 @@
-/* See peer.h. Compiled with -O3 -march=native -ffast-math: gcc calls the vector functions of glibc's libmvec. */
+/* See peer.h. Compiled with -O3 -march=native -ffast-math: gcc calls the vector functions of
+ * glibc's libmvec. */
 #include "peer.h"
 
 #include <math.h>
@@ -35,14 +36,16 @@ void peer_gelu(size_t n, const float *restrict x, float *restrict y) {
     for (size_t i = 0; i < n; i++) y[i] = x[i] * 0.5f * (1 + erff(x[i] * 0.70710678f));
 }
 
-void peer_sigmoid_backward(size_t n, const float *restrict x, const float *restrict dy, float *restrict dx) {
+void peer_sigmoid_backward(size_t n, const float *restrict x, const float *restrict dy,
+                           float *restrict dx) {
     for (size_t i = 0; i < n; i++) {
         const float s = 1 / (1 + expf(-x[i]));
         dx[i] = dy[i] * s * (1 - s);
     }
 }
 
-void peer_mish_backward(size_t n, const float *restrict x, const float *restrict dy, float *restrict dx) {
+void peer_mish_backward(size_t n, const float *restrict x, const float *restrict dy,
+                        float *restrict dx) {
     for (size_t i = 0; i < n; i++) {
         const float e = expf(x[i]), t = tanhf(log1pf(e));
         dx[i] = dy[i] * (t + x[i] * (1 - t * t) * e / (1 + e));

@@ -164,7 +164,8 @@ static Exit set_diagnostics(Args *a, const char *text) {
 }
 
 static Exit set_color(Args *a, const char *text) {
-    static const char *const modes[] = {[COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never"};
+    static const char *const modes[] = {
+        [COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never"};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         a->color = (ColorMode)i;
         if (!strcmp(text, modes[i])) return EXIT_DONE;
@@ -294,7 +295,8 @@ static Exit take(CommandId command, Args *a, int answer, char **argv) {
     for (size_t i = 0; i < OPT_COUNT; i++)
         if (options[i].letter == answer && options[i].commands >> command & 1)
             /* -M alone means something else to compilers */
-            return i == OPT_DEPEND && !optarg ? set_depend(a, "") : add_option(a, (OptionId)i, optarg);
+            return i == OPT_DEPEND && !optarg ? set_depend(a, "")
+                                              : add_option(a, (OptionId)i, optarg);
     return EXIT_BUG;
 }
 
@@ -360,8 +362,8 @@ void args_print_options(CommandId command) {
         if (!(o->commands >> command & 1) || !o->help) continue;
         char left[64];
         snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : " ",
-                 o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name,
-                 o->value ? "=" : "", o->value ? o->value : "");
+                 o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name, o->value ? "=" : "",
+                 o->value ? o->value : "");
         if (i == OPT_DEPEND) snprintf(left, sizeof left, "-MD");
         const int n = width(left);
         if (n > 30)

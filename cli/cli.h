@@ -1,6 +1,6 @@
 /* The command line: what is said to it (args.c, names.c), what it says (say.c), what it reads and
- * writes (io.c, npy.c), linking (link.c), and one file for each command. It knows of actc only what include/actc.h
- * tells. */
+ * writes (io.c, npy.c), linking (link.c), and one file for each command. It knows of actc only what
+ * include/actc.h tells. */
 #ifndef ACTC_CLI_H
 #define ACTC_CLI_H
 
@@ -27,7 +27,7 @@ typedef enum {
 
 #define STAGE_NAMES "ast, graph, stable, grad, expanded, plan, llvm, asm, c"
 
-#define KIND_NAMES  "c, h, obj, asm, llvm, bc, shared"
+#define KIND_NAMES "c, h, obj, asm, llvm, bc, shared"
 
 typedef enum {
 #define COMMAND(id, name, operands, summary) CMD_##id,
@@ -54,8 +54,8 @@ typedef struct {
 typedef struct {
     const char **files; /* operands that end in .act, and "-" */
     size_t file_count;
-    const char *text;     /* -e */
-    const char *function; /* the first NAME, or NULL */
+    const char *text;       /* -e */
+    const char *function;   /* the first NAME, or NULL */
     const char **functions; /* all of them; only emit takes several */
     size_t function_count;
     Assignments arrays;   /* x=x.npy; for eval values, x=0.5 */
@@ -68,11 +68,11 @@ typedef struct {
     bool has_dtype;
     actc_dtype dtype;
     bool backward, fused, latex;
-    bool depend; /* -MD */
-    bool json;       /* --diagnostics=json */
-    ColorMode color; /* --color */
+    bool depend;               /* -MD */
+    bool json;                 /* --diagnostics=json */
+    ColorMode color;           /* --color */
     bool in_place, only_check; /* of fmt */
-    bool help; /* --help was among the options; the rest is unchecked then */
+    bool help;                 /* --help was among the options; the rest is unchecked then */
     void *memory;
 } Args;
 
@@ -94,13 +94,14 @@ bool names_is_name(const char *text);
 
 /* ---- link.c ---- */
 
-/* A shared library from an object, by the system's compiler ($CC, or cc); `*library` is malloc'ed. */
+/* A shared library from an object, by the system's compiler ($CC, or cc); `*library` is malloc'ed.
+ */
 bool link_shared(const actc_bytes *object, char **library, size_t *size, IoError *e);
 
 /* ---- say.c ---- */
 
-/* How all that follows is said: as text or, `json`, as one object a line; in colour or not; with remarks about what is
- * right but may surprise, or without. Without this call: plain text. */
+/* How all that follows is said: as text or, `json`, as one object a line; in colour or not; with
+ * remarks about what is right but may surprise, or without. Without this call: plain text. */
 void say_style(bool json, ColorMode color, bool remarks);
 /* `actc: error: …` on stderr. */
 void say_error(const char *fmt, ...) CLI_PRINTF(1, 2);

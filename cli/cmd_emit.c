@@ -280,7 +280,8 @@ static Exit write_all(Emit *m) {
         IoError e;
         if (out_commit(&m->products[i].out, &e)) continue;
         const Exit ex = file_error(m->products[i].path, &e);
-        if (i) say_error("'%s' and what stands before it is written already", m->products[i - 1].path);
+        if (i)
+            say_error("'%s' and what stands before it is written already", m->products[i - 1].path);
         return ex;
     }
     return EXIT_DONE;

@@ -10,7 +10,8 @@ static Exit write_file(const char *file, const char *text) {
     OutFile out;
     bool good = out_open(&out, file, &e);
     if (good) {
-        good = out_write(&out, text, strlen(text), &e) && out_close(&out, &e) && out_commit(&out, &e);
+        good =
+            out_write(&out, text, strlen(text), &e) && out_close(&out, &e) && out_commit(&out, &e);
         out_end(&out);
     }
     if (good) return EXIT_DONE;
@@ -49,8 +50,10 @@ static Exit format(actc_context *context, const Args *args, const char *file, co
 
 Exit cmd_fmt(const Args *args) {
     if (args->function || args->arrays.count || (!args->file_count && !args->text)) {
-        if (args->function) say_error("'%s' is no file of definitions: its name must end in .act", args->function);
-        else say_error("which file? such as 'actc fmt my.act'");
+        if (args->function)
+            say_error("'%s' is no file of definitions: its name must end in .act", args->function);
+        else
+            say_error("which file? such as 'actc fmt my.act'");
         return EXIT_USAGE;
     }
     actc_context *context;

@@ -47,23 +47,28 @@ static const char *const examples[] = {
 
 static const char *const notes[] = {
     [CMD_CHECK] = "Each FILE ends in .act, or is - for standard input.\n",
-    [CMD_LIST] = "Without FILE the standard library. With NAME only that function, with all of its comment.\n",
-    [CMD_FMT] = "One spelling for each operator, ASCII names, no parentheses that precedence does not need.\n",
+    [CMD_LIST] = "Without FILE the standard library. With NAME only that function, with all of its "
+                 "comment.\n",
+    [CMD_FMT] = "One spelling for each operator, ASCII names, no parentheses that precedence does "
+                "not need.\n",
     [CMD_RUN] =
         "FILE ends in .act, or is - for standard input; without it NAME is of the standard\n"
         "library. NAME is a definition, a pipeline or an expression; it may be left out\n"
         "where FILE defines one function. Arrays are .npy files of f32 or f64, or - for\n"
         "standard input and output. Inputs broadcast as in NumPy.\n",
-    [CMD_EVAL] = "Prints y = …, dy/dx = …, d2y/dx2 = … for each input, computed in high precision and\n"
-                 "rounded once. Values are numbers or constant expressions. FILE and NAME are those\n"
-                 "of 'actc run'.\n",
-    [CMD_DERIVE] = "What it prints is an expression again, for 'actc eval' among others. FILE and NAME\n"
-                   "are those of 'actc run'.\n",
-    [CMD_EMIT] = "Writes X_forward for each function X: BASE.c, BASE.h (kinds c and h), BASE.o (obj),\n"
-                 "BASE.s (asm), BASE.ll (llvm), BASE.bc (bc), BASE.so (shared, linked by $CC or cc).\n"
-                 "They need neither actc nor LLVM. --backward adds X_backward, --fused\n"
-                 "X_forward_backward, --order 2 X_backward2. Without NAME all functions of FILE.\n"
-                 "A pipeline or expression is called as --name says, else BASE.\n",
+    [CMD_EVAL] =
+        "Prints y = …, dy/dx = …, d2y/dx2 = … for each input, computed in high precision and\n"
+        "rounded once. Values are numbers or constant expressions. FILE and NAME are those\n"
+        "of 'actc run'.\n",
+    [CMD_DERIVE] =
+        "What it prints is an expression again, for 'actc eval' among others. FILE and NAME\n"
+        "are those of 'actc run'.\n",
+    [CMD_EMIT] =
+        "Writes X_forward for each function X: BASE.c, BASE.h (kinds c and h), BASE.o (obj),\n"
+        "BASE.s (asm), BASE.ll (llvm), BASE.bc (bc), BASE.so (shared, linked by $CC or cc).\n"
+        "They need neither actc nor LLVM. --backward adds X_backward, --fused\n"
+        "X_forward_backward, --order 2 X_backward2. Without NAME all functions of FILE.\n"
+        "A pipeline or expression is called as --name says, else BASE.\n",
     [CMD_SHOW] = "FILE and NAME are those of 'actc run'.\n",
     [CMD_HELP] = "",
 };

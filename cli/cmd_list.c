@@ -1,4 +1,5 @@
-/* actc list [FILE] [NAME]: functions, their inputs, params and defaults, and what their comments say. */
+/* actc list [FILE] [NAME]: functions, their inputs, params and defaults, and what their comments
+ * say. */
 #include "cli.h"
 
 #include <stdio.h>
@@ -17,7 +18,8 @@ static size_t put_head(const actc_definition *d, FILE *to) {
         n += put(to, i ? ", " : "") + put(to, d->inputs[i].name) + put(to, d->inputs[i].axes);
     for (size_t i = 0; i < d->param_count; i++) {
         const actc_parameter *p = &d->params[i];
-        n += put(to, i ? ", " : "; ") + put(to, p->is_learnable ? "learn " : "") + put(to, p->name) + put(to, p->axes);
+        n += put(to, i ? ", " : "; ") + put(to, p->is_learnable ? "learn " : "") +
+             put(to, p->name) + put(to, p->axes);
         if (p->default_value) n += put(to, " = ") + put(to, p->default_value);
     }
     return n + put(to, ")");
@@ -34,8 +36,10 @@ static void list_all(const actc_module *module) {
     for (size_t i = 0; i < n; i++) {
         const actc_definition *d = actc_module_function(module, i);
         const size_t head = put_head(d, stdout), line = strcspn(d->doc, "\n");
-        if (line && head > width) printf("\n%*s  %.*s", (int)width, "", (int)line, d->doc);
-        else if (line) printf("%*s  %.*s", (int)(width - head), "", (int)line, d->doc);
+        if (line && head > width)
+            printf("\n%*s  %.*s", (int)width, "", (int)line, d->doc);
+        else if (line)
+            printf("%*s  %.*s", (int)(width - head), "", (int)line, d->doc);
         putchar('\n');
     }
 }
@@ -57,8 +61,10 @@ static const actc_definition *find(const actc_module *module, const char *name) 
         if (names_equal(d->name, name)) return d;
         near = say_nearer(name, d->name, near);
     }
-    if (near) say_error("there is no function '%s'; did you mean '%s'?", name, near);
-    else say_error("there is no function '%s'", name);
+    if (near)
+        say_error("there is no function '%s'; did you mean '%s'?", name, near);
+    else
+        say_error("there is no function '%s'", name);
     return NULL;
 }
 
@@ -72,12 +78,15 @@ Exit cmd_list(const Args *args) {
     if (ex != EXIT_DONE) return ex;
     actc_module *library = NULL;
     if (!args->file_count && !args->text)
-        ex = say_status(actc_module_library(program.context, &library), NULL, "the standard library");
+        ex = say_status(actc_module_library(program.context, &library), NULL,
+                        "the standard library");
     const actc_module *module = library ? library : program.module;
     if (ex == EXIT_DONE && args->function) {
         const actc_definition *d = find(module, args->function);
-        if (d) list_one(d);
-        else ex = EXIT_INPUT;
+        if (d)
+            list_one(d);
+        else
+            ex = EXIT_INPUT;
     } else if (ex == EXIT_DONE) {
         list_all(module);
     }

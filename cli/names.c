@@ -56,7 +56,8 @@ bool names_is_name(const char *text) {
     bool capital;
     for (const char *s = text; *s; s++) {
         const bool digit = *s >= '0' && *s <= '9';
-        if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '_' || (digit && s > text))
+        if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '_' ||
+            (digit && s > text))
             continue;
         if (!letter_name(s, &capital)) return false;
         s++;

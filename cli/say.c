@@ -12,7 +12,8 @@ static bool as_json, in_color, say_remarks;
 
 void say_style(bool json, ColorMode color, bool remarks) {
     const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
-    const bool able = isatty(STDERR_FILENO) && !(none && *none) && !(terminal && !strcmp(terminal, "dumb"));
+    const bool able =
+        isatty(STDERR_FILENO) && !(none && *none) && !(terminal && !strcmp(terminal, "dumb"));
     as_json = json;
     say_remarks = remarks;
     in_color = color == COLOR_ALWAYS || (color == COLOR_AUTO && able);
@@ -22,7 +23,12 @@ void say_style(bool json, ColorMode color, bool remarks) {
 
 /* The length of the UTF-8 character at s; 0 if it is none. */
 static size_t utf8_length(const unsigned char *s) {
-    const size_t n = *s < 0x80 ? 1 : *s < 0xc2 ? 0 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : *s < 0xf5 ? 4 : 0;
+    const size_t n = *s < 0x80   ? 1
+                     : *s < 0xc2 ? 0
+                     : *s < 0xe0 ? 2
+                     : *s < 0xf0 ? 3
+                     : *s < 0xf5 ? 4
+                                 : 0;
     for (size_t i = 1; i < n; i++)
         if (s[i] >> 6 != 2) return 0;
     if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] >= 0xa0)) return 0;
@@ -33,10 +39,14 @@ static void put_json(const char *key, const char *text) {
     fprintf(stderr, "\"%s\": \"", key);
     for (const unsigned char *s = (const unsigned char *)text; *s;) {
         const size_t n = utf8_length(s);
-        if (n == 0) fputs("\\ufffd", stderr);
-        else if (*s == '"' || *s == '\\') fprintf(stderr, "\\%c", *s);
-        else if (*s < 0x20) fprintf(stderr, "\\u%04x", *s);
-        else fwrite(s, 1, n, stderr);
+        if (n == 0)
+            fputs("\\ufffd", stderr);
+        else if (*s == '"' || *s == '\\')
+            fprintf(stderr, "\\%c", *s);
+        else if (*s < 0x20)
+            fprintf(stderr, "\\u%04x", *s);
+        else
+            fwrite(s, 1, n, stderr);
         s += n ? n : 1;
     }
     fputc('"', stderr);
@@ -53,7 +63,9 @@ static void put_object(const actc_diagnostic *d) {
         fputs(", ", stderr);
         put_json("file", d->file);
         if (d->line)
-            fprintf(stderr, ", \"line\": %u, \"column\": %u, \"endLine\": %u, \"endColumn\": %u, \"begin\": %zu, \"end\": %zu",
+            fprintf(stderr,
+                    ", \"line\": %u, \"column\": %u, \"endLine\": %u, \"endColumn\": %u, "
+                    "\"begin\": %zu, \"end\": %zu",
                     d->line, d->column, d->end_line, d->end_column, d->begin, d->end);
     }
     fputs(", ", stderr);
@@ -64,12 +76,15 @@ static void put_object(const actc_diagnostic *d) {
 /* ---- text ---- */
 
 static void put_colored(const char *color, const char *text) {
-    if (in_color) fprintf(stderr, "\033[%sm%s\033[0m", color, text);
-    else fputs(text, stderr);
+    if (in_color)
+        fprintf(stderr, "\033[%sm%s\033[0m", color, text);
+    else
+        fputs(text, stderr);
 }
 
 static void put_diagnostic(const actc_diagnostic *d) {
-    static const char *const colors[] = {[ACTC_ERROR] = "1;31", [ACTC_WARNING] = "1;35", [ACTC_NOTE] = "1;36"};
+    static const char *const colors[] = {
+        [ACTC_ERROR] = "1;31", [ACTC_WARNING] = "1;35", [ACTC_NOTE] = "1;36"};
     if (as_json) {
         put_object(d);
         return;
@@ -98,11 +113,13 @@ void say_error(const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    put_diagnostic(&(actc_diagnostic){.severity = ACTC_ERROR, .id = "", .message = text, .excerpt = ""});
+    put_diagnostic(
+        &(actc_diagnostic){.severity = ACTC_ERROR, .id = "", .message = text, .excerpt = ""});
 }
 
 void say_file_error(const char *file, const char *text) {
-    put_diagnostic(&(actc_diagnostic){.severity = ACTC_ERROR, .id = "", .file = file, .message = text, .excerpt = ""});
+    put_diagnostic(&(actc_diagnostic){
+        .severity = ACTC_ERROR, .id = "", .file = file, .message = text, .excerpt = ""});
 }
 
 static Exit exit_of(actc_status status) {
@@ -131,12 +148,15 @@ Exit say_status(actc_status status, actc_diagnostics *diagnostics, const char *w
     for (size_t i = 0; i < n; i++) {
         actc_diagnostic d;
         actc_diagnostics_item(diagnostics, i, &d);
-        if (d.severity != ACTC_NOTE) said = true;
-        else if (!strncmp(d.id, "shadows", 7)) said = say_remarks;
+        if (d.severity != ACTC_NOTE)
+            said = true;
+        else if (!strncmp(d.id, "shadows", 7))
+            said = say_remarks;
         if (said) put_diagnostic(&d);
     }
     if (!n && status != ACTC_OK) say_error("%s: %s", what, actc_status_text(status));
-    if (status == ACTC_E_INTERNAL && !as_json) fputs("This is a bug in actc; please report it.\n", stderr);
+    if (status == ACTC_E_INTERNAL && !as_json)
+        fputs("This is a bug in actc; please report it.\n", stderr);
     actc_diagnostics_release(diagnostics);
     return exit_of(status);
 }

@@ -29,8 +29,8 @@ Exit source_parse(actc_context *context, const char *file, const char *text, act
         if (ex != EXIT_DONE) return ex;
     }
     actc_diagnostics *diagnostics = NULL;
-    const actc_status status =
-        actc_module_parse(context, source_name(file), read ? read : text, length, out, &diagnostics);
+    const actc_status status = actc_module_parse(context, source_name(file), read ? read : text,
+                                                 length, out, &diagnostics);
     free(read);
     return say_status(status, diagnostics, source_name(file));
 }

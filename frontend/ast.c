@@ -1,5 +1,5 @@
-/* Making trees, for the grammar, and printing them in canonical form: one spelling for each operator, ASCII names, no
- * parentheses that precedence does not need. */
+/* Making trees, for the grammar, and printing them in canonical form: one spelling for each
+ * operator, ASCII names, no parentheses that precedence does not need. */
 #include "parse.h"
 
 #include <string.h>
@@ -8,12 +8,14 @@
 
 /* α is alpha, wherever it stands in a name. */
 static const char *greek_name(const char *s, size_t *len) {
-    static const char *const lower[] = {"alpha", "beta", "gamma",   "delta", "epsilon", "zeta", "eta",   "theta", "iota",
-                                        "kappa", "lambda", "mu",    "nu",    "xi",      "omicron", "pi", "rho",  "sigma",
-                                        "sigma", "tau",  "upsilon", "phi",   "chi",     "psi",  "omega"};
-    static const char *const upper[] = {"Alpha", "Beta", "Gamma",   "Delta", "Epsilon", "Zeta", "Eta",   "Theta", "Iota",
-                                        "Kappa", "Lambda", "Mu",    "Nu",    "Xi",      "Omicron", "Pi", "Rho",  "Sigma",
-                                        "Sigma", "Tau",  "Upsilon", "Phi",   "Chi",     "Psi",  "Omega"};
+    static const char *const lower[] = {
+        "alpha", "beta",   "gamma",   "delta", "epsilon", "zeta",    "eta",  "theta", "iota",
+        "kappa", "lambda", "mu",      "nu",    "xi",      "omicron", "pi",   "rho",   "sigma",
+        "sigma", "tau",    "upsilon", "phi",   "chi",     "psi",     "omega"};
+    static const char *const upper[] = {
+        "Alpha", "Beta",   "Gamma",   "Delta", "Epsilon", "Zeta",    "Eta",  "Theta", "Iota",
+        "Kappa", "Lambda", "Mu",      "Nu",    "Xi",      "Omicron", "Pi",   "Rho",   "Sigma",
+        "Sigma", "Tau",    "Upsilon", "Phi",   "Chi",     "Psi",     "Omega"};
     const unsigned char *u = (const unsigned char *)s;
     *len = 2;
     const uint32_t c = (u[0] & 0x1fu) << 6 | (u[1] & 0x3fu);
@@ -59,10 +61,13 @@ char *name_ascii(Arena *arena, const char *name) {
     buf_init(&b, arena);
     for (const char *s = name; *s;) {
         size_t used;
-        const bool two = ((unsigned char)s[0] & 0xe0) == 0xc0 && ((unsigned char)s[1] & 0xc0) == 0x80;
+        const bool two =
+            ((unsigned char)s[0] & 0xe0) == 0xc0 && ((unsigned char)s[1] & 0xc0) == 0x80;
         const char *letter = two ? greek_name(s, &used) : NULL;
-        if (letter && used == 2) buf_puts(&b, letter);
-        else buf_write(&b, s, two ? 2 : 1);
+        if (letter && used == 2)
+            buf_puts(&b, letter);
+        else
+            buf_write(&b, s, two ? 2 : 1);
         s += two ? 2 : 1;
     }
     return b.s;
@@ -81,7 +86,9 @@ static Expr *make(Parser *p, ExprKind kind, Span s, unsigned depth) {
     return e;
 }
 
-static unsigned deeper(unsigned depth, const Expr *e) { return e && e->depth >= depth ? e->depth + 1u : depth; }
+static unsigned deeper(unsigned depth, const Expr *e) {
+    return e && e->depth >= depth ? e->depth + 1u : depth;
+}
 
 Expr *ast_number(Parser *p, Span s) {
     Expr *e = make(p, EXPR_NUMBER, s, 1);
@@ -191,7 +198,8 @@ Expr *ast_call(Parser *p, Span s, const char *name, Span name_span, ArgList args
     Expr *e = make(p, EXPR_CALL, s, args_depth(args));
     if (e == p->bad) return e;
     e->call = ARENA_NEW(p->arena, Call);
-    *e->call = (Call){.name = name, .name_span = name_span, .args = args.first, .semicolon = semicolon};
+    *e->call =
+        (Call){.name = name, .name_span = name_span, .args = args.first, .semicolon = semicolon};
     return e;
 }
 
@@ -206,8 +214,10 @@ Expr *ast_reduce(Parser *p, Span s, const char *name, Span name_span, AxisList a
 ExprList list_add(Parser *p, ExprList list, uint8_t op, Expr *e) {
     ExprItem *i = ARENA_NEW(p->arena, ExprItem);
     *i = (ExprItem){e, op, NULL};
-    if (list.last) list.last->next = i;
-    else list.first = i;
+    if (list.last)
+        list.last->next = i;
+    else
+        list.first = i;
     list.last = i;
     list.count++;
     return list;
@@ -220,8 +230,10 @@ Arg *arg_new(Parser *p, const char *name, Span span, Expr *value) {
 }
 
 ArgList arg_add(ArgList list, Arg *a) {
-    if (list.last) list.last->next = a;
-    else list.first = a;
+    if (list.last)
+        list.last->next = a;
+    else
+        list.first = a;
     list.last = a;
     return list;
 }
@@ -237,8 +249,10 @@ ArgList arg_join(ArgList list, ArgList params) {
 AxisList axis_add(Parser *p, AxisList list, const char *name, Span span) {
     Axis *a = ARENA_NEW(p->arena, Axis);
     *a = (Axis){name, span, NULL};
-    if (list.last) list.last->next = a;
-    else list.first = a;
+    if (list.last)
+        list.last->next = a;
+    else
+        list.first = a;
     list.last = a;
     return list;
 }
@@ -250,8 +264,10 @@ DeclItem *decl_new(Parser *p, const char *name, Span span, bool learn, Axis *axe
 }
 
 DeclList decl_add(DeclList list, DeclItem *item) {
-    if (list.last) list.last->next = item;
-    else list.first = item;
+    if (list.last)
+        list.last->next = item;
+    else
+        list.first = item;
     list.last = item;
     list.count++;
     return list;
@@ -265,17 +281,23 @@ static Local *take_locals(Parser *p, DeclList list) {
     return locals;
 }
 
-void ast_define(Parser *p, Span s, const char *name, Span name_span, bool has_list, DeclList inputs, DeclList params,
-                Expr *body, DeclList wheres, DeclList grads) {
+void ast_define(Parser *p, Span s, const char *name, Span name_span, bool has_list, DeclList inputs,
+                DeclList params, Expr *body, DeclList wheres, DeclList grads) {
     if (p->failed) return;
     Def *d = ARENA_NEW(p->arena, Def);
-    *d = (Def){.name = name, .source = p->source, .name_span = name_span, .span = s, .has_list = has_list, .body = body};
+    *d = (Def){.name = name,
+               .source = p->source,
+               .name_span = name_span,
+               .span = s,
+               .has_list = has_list,
+               .body = body};
     if (inputs.count) d->inputs = ARENA_ARRAY(p->arena, Input, inputs.count);
     for (const DeclItem *i = inputs.first; i; i = i->next)
         d->inputs[d->ninputs++] = (Input){i->name, i->span, i->axes};
     if (params.count) d->params = ARENA_ARRAY(p->arena, Param, params.count);
     for (const DeclItem *i = params.first; i; i = i->next)
-        d->params[d->nparams++] = (Param){i->name, i->span, i->learn, i->axes, i->value, KIND_UNKNOWN};
+        d->params[d->nparams++] =
+            (Param){i->name, i->span, i->learn, i->axes, i->value, KIND_UNKNOWN};
     d->wheres = take_locals(p, wheres);
     d->nwheres = wheres.count;
     d->grads = take_locals(p, grads);
@@ -327,17 +349,22 @@ static void print_call(const Call *c, Buf *out) {
 
 static unsigned precedence_of(const Expr *e) {
     switch ((ExprKind)e->kind) {
-    case EXPR_PIPE: return e->count > 1 ? operators[OPERATOR_PIPE].precedence : 99;
-    case EXPR_COND: return operators[OPERATOR_COND].precedence;
-    case EXPR_COMPARE: return operators[OPERATOR_LT].precedence;
+    case EXPR_PIPE:
+        return e->count > 1 ? operators[OPERATOR_PIPE].precedence : 99;
+    case EXPR_COND:
+        return operators[OPERATOR_COND].precedence;
+    case EXPR_COMPARE:
+        return operators[OPERATOR_LT].precedence;
     case EXPR_UNARY:
-    case EXPR_BINARY: return operators[e->op].precedence;
+    case EXPR_BINARY:
+        return operators[e->op].precedence;
     case EXPR_BAD:
     case EXPR_NUMBER:
     case EXPR_TRUTH:
     case EXPR_NAME:
     case EXPR_CALL:
-    case EXPR_REDUCE: break;
+    case EXPR_REDUCE:
+        break;
     }
     return 99;
 }
@@ -367,15 +394,23 @@ static void print(const Expr *e, Buf *out, unsigned level) {
     const bool parens = precedence_of(e) < level;
     if (parens) buf_putc(out, '(');
     switch ((ExprKind)e->kind) {
-    case EXPR_BAD: buf_puts(out, "?"); break;
+    case EXPR_BAD:
+        buf_puts(out, "?");
+        break;
     case EXPR_NUMBER:
-    case EXPR_NAME: buf_puts(out, e->text); break;
-    case EXPR_TRUTH: buf_puts(out, e->truth ? "true" : "false"); break;
+    case EXPR_NAME:
+        buf_puts(out, e->text);
+        break;
+    case EXPR_TRUTH:
+        buf_puts(out, e->truth ? "true" : "false");
+        break;
     case EXPR_UNARY:
         buf_puts(out, operators[e->op].text);
         print(e->arg[0], out, operators[e->op].precedence);
         break;
-    case EXPR_BINARY: print_binary(e, out); break;
+    case EXPR_BINARY:
+        print_binary(e, out);
+        break;
     case EXPR_COMPARE:
         for (uint32_t i = 0; i < e->count; i++) {
             if (i > 0) buf_printf(out, " %s ", operators[e->ops[i - 1]].text);
@@ -390,7 +425,9 @@ static void print(const Expr *e, Buf *out, unsigned level) {
         print(e->arg[2], out, operators[OPERATOR_COND].precedence);
         break;
     case EXPR_CALL:
-    case EXPR_REDUCE: print_call(e->call, out); break;
+    case EXPR_REDUCE:
+        print_call(e->call, out);
+        break;
     case EXPR_PIPE:
         for (uint32_t i = 0; i < e->count; i++) {
             if (i > 0) buf_puts(out, " → ");

@@ -1,6 +1,6 @@
-/* Checks one definition, after those that it uses: what is a number and what a condition, which arguments a call gives
- * to which inputs and params, what must be constant, which axes there are. What a mistake gives is KIND_BAD, about
- * which everything after it is silent. */
+/* Checks one definition, after those that it uses: what is a number and what a condition, which
+ * arguments a call gives to which inputs and params, what must be constant, which axes there are.
+ * What a mistake gives is KIND_BAD, about which everything after it is silent. */
 #include "frontend.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@ typedef struct {
     Kind kind;
     const char *varies; /* NULL: constant; else an input, learnable or random number in it */
     AxisSet axes;
-    bool loose;         /* its axes are not known */
+    bool loose; /* its axes are not known */
 } Info;
 
 typedef struct {
@@ -23,8 +23,10 @@ typedef struct {
 } Checker;
 
 #define REPORT(c, span, ...)                                                                       \
-    ((c)->d->bad = true, diag_report((c)->diags, source_loc((c)->diags, (c)->d->source, (span)), __VA_ARGS__))
-#define NOTE(c, source, span, ...) diag_report((c)->diags, source_loc((c)->diags, (source), (span)), __VA_ARGS__)
+    ((c)->d->bad = true,                                                                           \
+     diag_report((c)->diags, source_loc((c)->diags, (c)->d->source, (span)), __VA_ARGS__))
+#define NOTE(c, source, span, ...)                                                                 \
+    diag_report((c)->diags, source_loc((c)->diags, (source), (span)), __VA_ARGS__)
 
 static const Info bad = {.kind = KIND_BAD, .loose = true};
 
@@ -48,7 +50,8 @@ static void decide(Checker *c, const Expr *e, Info *info, Kind kind) {
     if (e->kind != EXPR_NAME || e->ref.kind != REF_LOCAL) return;
     const uint32_t param = e->ref.slot - def_first_param(c->d);
     c->slots[e->ref.slot].kind = kind;
-    if (e->ref.slot >= def_first_param(c->d) && param < c->d->nparams) c->d->params[param].kind = kind;
+    if (e->ref.slot >= def_first_param(c->d) && param < c->d->nparams)
+        c->d->params[param].kind = kind;
 }
 
 static Info want(Checker *c, Expr *e, Kind kind) {
@@ -136,11 +139,14 @@ static Info check_reduction(Checker *c, Expr *e) {
         const AxisSet bit = axis_bit(c, a->name);
         if (!bit) {
             const char *best = NULL;
-            for (unsigned i = 0; i < c->naxes; i++) best = diag_nearer(a->name, c->axes[i]->name, best);
+            for (unsigned i = 0; i < c->naxes; i++)
+                best = diag_nearer(a->name, c->axes[i]->name, best);
             Buf hint;
             buf_init(&hint, c->arena);
-            if (best) buf_printf(&hint, "; did you mean '%s'?", best);
-            else if (c->naxes == 0) buf_puts(&hint, "; an input names its axes, as in 'x[.., d]'");
+            if (best)
+                buf_printf(&hint, "; did you mean '%s'?", best);
+            else if (c->naxes == 0)
+                buf_puts(&hint, "; an input names its axes, as in 'x[.., d]'");
             REPORT(c, a->span, DIAG_UNKNOWN_AXIS, a->name, hint.s);
         } else if (gone & bit) {
             REPORT(c, a->span, DIAG_AXIS_TWICE, a->name);
@@ -259,8 +265,8 @@ static void check_args(Checker *c, const Call *call) {
     for (const Arg *a = call->args; a; a = a->next) check(c, a->value);
 }
 
-/* `flow` is the value that comes through the arrow into a stage; NULL in an expression, and for the first stage of a
- * pipeline, whose inputs are the pipeline's. */
+/* `flow` is the value that comes through the arrow into a stage; NULL in an expression, and for the
+ * first stage of a pipeline, whose inputs are the pipeline's. */
 static Info call_def(Checker *c, Expr *e, const Info *flow) {
     Call *call = e->call;
     const Def *f = call->ref.def;
@@ -347,8 +353,10 @@ static Info call_elementary(Checker *c, Expr *e, const Info *flow) {
     if (call->stage && !flow) return (Info){.kind = KIND_NUMBER, .varies = "x", .axes = AXES_REST};
     for (const Arg *a = call->args; a; a = a->next) {
         if (a->param) {
-            if (a->name) REPORT(c, a->span, DIAG_UNKNOWN_PARAM, call->name, a->name, "");
-            else REPORT(c, a->value->span, DIAG_NO_PARAMS, call->name);
+            if (a->name)
+                REPORT(c, a->span, DIAG_UNKNOWN_PARAM, call->name, a->name, "");
+            else
+                REPORT(c, a->value->span, DIAG_NO_PARAMS, call->name);
             check(c, a->value);
             return bad;
         }
@@ -363,8 +371,10 @@ static Info call_elementary(Checker *c, Expr *e, const Info *flow) {
     if (!flow && (n < least || n > most)) {
         Buf takes;
         buf_init(&takes, c->arena);
-        if (most > least) buf_printf(&takes, "at least %u arguments", least);
-        else buf_puts(&takes, count_text(c, least, 0));
+        if (most > least)
+            buf_printf(&takes, "at least %u arguments", least);
+        else
+            buf_puts(&takes, count_text(c, least, 0));
         REPORT(c, e->span, DIAG_TOO_FEW_ARGS, call->name, takes.s, (int)n);
         return bad;
     }
@@ -374,8 +384,10 @@ static Info call_elementary(Checker *c, Expr *e, const Info *flow) {
 static Info check_call(Checker *c, Expr *e, const Info *flow) {
     Call *call = e->call;
     switch (call->ref.kind) {
-    case REF_DEF: return call_def(c, e, flow);
-    case REF_OP: return call_elementary(c, e, flow);
+    case REF_DEF:
+        return call_def(c, e, flow);
+    case REF_OP:
+        return call_elementary(c, e, flow);
     case REF_RANDOM:
         if (call->stage && !call->args) {
             REPORT(c, call->name_span, DIAG_STAGE_INPUTS, call->name, "none");
@@ -388,7 +400,8 @@ static Info check_call(Checker *c, Expr *e, const Info *flow) {
         break;
     case REF_NONE:
     case REF_LOCAL:
-    case REF_CONSTANT: break;
+    case REF_CONSTANT:
+        break;
     }
     check_args(c, call);
     return bad;
@@ -398,9 +411,12 @@ static Info check_pipe(Checker *c, Expr *e) {
     Info flow = {.kind = KIND_NUMBER};
     for (uint32_t i = 0; i < e->count; i++) {
         Expr *item = e->items[i];
-        if (i == 0 && !e->op) flow = want(c, item, KIND_NUMBER);
-        else if (item->kind != EXPR_CALL) flow = bad;
-        else flow = check_call(c, item, i == 0 ? NULL : &flow);
+        if (i == 0 && !e->op)
+            flow = want(c, item, KIND_NUMBER);
+        else if (item->kind != EXPR_CALL)
+            flow = bad;
+        else
+            flow = check_call(c, item, i == 0 ? NULL : &flow);
     }
     return flow;
 }
@@ -409,18 +425,22 @@ static Info check_pipe(Checker *c, Expr *e) {
 
 static Info check_name(Checker *c, Expr *e) {
     switch (e->ref.kind) {
-    case REF_LOCAL: return c->slots[e->ref.slot];
-    case REF_CONSTANT: return (Info){.kind = KIND_NUMBER};
+    case REF_LOCAL:
+        return c->slots[e->ref.slot];
+    case REF_CONSTANT:
+        return (Info){.kind = KIND_NUMBER};
     case REF_DEF:
         if (e->ref.def->bad) return bad;
         if (e->ref.def->kind == DEF_CONSTANT) return (Info){.kind = KIND_NUMBER};
         break;
     case REF_OP:
-    case REF_RANDOM: break;
+    case REF_RANDOM:
+        break;
     case REF_REDUCTION:
         REPORT(c, e->span, DIAG_REDUCTION_AXES, e->text, e->text, e->text);
         return bad;
-    case REF_NONE: return bad;
+    case REF_NONE:
+        return bad;
     }
     REPORT(c, e->span, DIAG_NOT_CALLED, e->text, e->text);
     return bad;
@@ -428,17 +448,21 @@ static Info check_name(Checker *c, Expr *e) {
 
 static Info check_number(Checker *c, const Expr *e) {
     NUMBER_TEMP(v, NUMBER_BITS);
-    const bool good = number_value(e->text, v), large = mpfr_inf_p(v) || (!mpfr_zero_p(v) && mpfr_get_exp(v) > 0);
+    const bool good = number_value(e->text, v),
+               large = mpfr_inf_p(v) || (!mpfr_zero_p(v) && mpfr_get_exp(v) > 0);
     if (good) return (Info){.kind = KIND_NUMBER};
-    REPORT(c, e->span, DIAG_NUMBER_RANGE, large ? "large" : "small", LIMIT_EXPONENT, LIMIT_EXPONENT);
+    REPORT(c, e->span, DIAG_NUMBER_RANGE, large ? "large" : "small", LIMIT_EXPONENT,
+           LIMIT_EXPONENT);
     return bad;
 }
 
 static Info check_branches(Checker *c, Expr *e) {
     const Info condition = want(c, e->arg[0], KIND_CONDITION);
     Info a = check(c, e->arg[1]), b = check(c, e->arg[2]);
-    if (a.kind == KIND_UNKNOWN) decide(c, e->arg[1], &a, b.kind == KIND_CONDITION ? b.kind : KIND_NUMBER);
-    if (b.kind == KIND_UNKNOWN) decide(c, e->arg[2], &b, a.kind == KIND_CONDITION ? a.kind : KIND_NUMBER);
+    if (a.kind == KIND_UNKNOWN)
+        decide(c, e->arg[1], &a, b.kind == KIND_CONDITION ? b.kind : KIND_NUMBER);
+    if (b.kind == KIND_UNKNOWN)
+        decide(c, e->arg[2], &b, a.kind == KIND_CONDITION ? a.kind : KIND_NUMBER);
     Info result = join(join(a, b), condition);
     if (condition.kind == KIND_BAD || a.kind == KIND_BAD || b.kind == KIND_BAD) {
         result.kind = KIND_BAD;
@@ -473,32 +497,44 @@ static Info check_comparison(Checker *c, Expr *e) {
 
 static Info check(Checker *c, Expr *e) {
     switch ((ExprKind)e->kind) {
-    case EXPR_BAD: return bad;
-    case EXPR_NUMBER: return check_number(c, e);
-    case EXPR_TRUTH: return (Info){.kind = KIND_CONDITION};
-    case EXPR_NAME: return check_name(c, e);
+    case EXPR_BAD:
+        return bad;
+    case EXPR_NUMBER:
+        return check_number(c, e);
+    case EXPR_TRUTH:
+        return (Info){.kind = KIND_CONDITION};
+    case EXPR_NAME:
+        return check_name(c, e);
     case EXPR_UNARY:
-    case EXPR_BINARY: return check_operands(c, e);
-    case EXPR_COMPARE: return check_comparison(c, e);
-    case EXPR_COND: return check_branches(c, e);
-    case EXPR_CALL: return check_call(c, e, NULL);
-    case EXPR_REDUCE: return check_reduction(c, e);
-    case EXPR_PIPE: return check_pipe(c, e);
+    case EXPR_BINARY:
+        return check_operands(c, e);
+    case EXPR_COMPARE:
+        return check_comparison(c, e);
+    case EXPR_COND:
+        return check_branches(c, e);
+    case EXPR_CALL:
+        return check_call(c, e, NULL);
+    case EXPR_REDUCE:
+        return check_reduction(c, e);
+    case EXPR_PIPE:
+        return check_pipe(c, e);
     }
     return bad;
 }
 
 /* ---- definitions ---- */
 
-/* Without a list: a pipeline if the body is stages, or one function's name, or a call that gives params; otherwise a
- * constant. Elementary functions and those without params have nothing to be given but a value. */
+/* Without a list: a pipeline if the body is stages, or one function's name, or a call that gives
+ * params; otherwise a constant. Elementary functions and those without params have nothing to be
+ * given but a value. */
 static DefKind classify(Checker *c, Def *d) {
     if (d->has_list) return DEF_FUNCTION;
     Expr *e = d->body;
     if (e->kind == EXPR_PIPE) return DEF_PIPELINE;
     bool stage = false;
     if (e->kind == EXPR_NAME) {
-        stage = e->ref.kind == REF_OP || (e->ref.kind == REF_DEF && e->ref.def->kind != DEF_CONSTANT);
+        stage =
+            e->ref.kind == REF_OP || (e->ref.kind == REF_DEF && e->ref.def->kind != DEF_CONSTANT);
     } else if (e->kind == EXPR_CALL && e->call->ref.kind == REF_DEF) {
         const Def *f = e->call->ref.def;
         stage = f->kind == DEF_PIPELINE || (f->kind == DEF_FUNCTION && f->nparams > 0);
@@ -541,11 +577,13 @@ static void check_params(Checker *c) {
         if (p->value) value = check(c, p->value);
         if (p->learn) {
             if (value.kind == KIND_CONDITION) REPORT(c, p->value->span, DIAG_WANTS_NUMBER);
-            *slot = (Info){.kind = KIND_NUMBER, .varies = p->name, .axes = declare_axes(c, p->axes, true)};
+            *slot = (Info){
+                .kind = KIND_NUMBER, .varies = p->name, .axes = declare_axes(c, p->axes, true)};
             if (!d->varies) d->varies = p->name;
         } else {
             if (p->axes) REPORT(c, p->span, DIAG_PARAM_AXES, p->name, p->name);
-            if (value.varies) REPORT(c, p->value->span, DIAG_CONSTANT_VARIES, "a default", value.varies);
+            if (value.varies)
+                REPORT(c, p->value->span, DIAG_CONSTANT_VARIES, "a default", value.varies);
             *slot = (Info){.kind = value.kind};
         }
         p->kind = slot->kind;
@@ -579,7 +617,8 @@ void check_def(const Module *m, Arena *arena, Diags *diags, Def *d) {
     for (uint32_t i = 0; i < d->nwheres; i++) c.slots[wheres + i] = check(&c, d->wheres[i].value);
     Info body = check(&c, d->body);
     if (body.kind == KIND_UNKNOWN) decide(&c, d->body, &body, KIND_NUMBER);
-    if (body.kind == KIND_CONDITION) REPORT(&c, d->body->span, DIAG_RESULT_CONDITION, def_called(d, arena));
+    if (body.kind == KIND_CONDITION)
+        REPORT(&c, d->body->span, DIAG_RESULT_CONDITION, def_called(d, arena));
     if (d->kind == DEF_CONSTANT && body.varies && body.kind != KIND_BAD)
         REPORT(&c, d->body->span, DIAG_CONSTANT_VARIES, "a definition without inputs", body.varies);
     check_grads(&c);
@@ -591,13 +630,15 @@ void check_def(const Module *m, Arena *arena, Diags *diags, Def *d) {
     if (body.kind == KIND_BAD) d->bad = true;
 }
 
-bool check_constant(const Module *m, Arena *arena, Diags *diags, Def *d, Kind kind, const char *param) {
+bool check_constant(const Module *m, Arena *arena, Diags *diags, Def *d, Kind kind,
+                    const char *param) {
     resolve_def(m, arena, diags, d, false);
     Checker c = {.m = m, .arena = arena, .diags = diags, .d = d};
     c.slots = ARENA_ARRAY(arena, Info, def_slots(d));
     for (uint32_t i = 0; i < d->nwheres; i++)
         c.slots[def_first_param(d) + d->nparams + i] = check(&c, d->wheres[i].value);
     const Info info = want(&c, d->body, kind);
-    if (info.kind != KIND_BAD && info.varies) REPORT(&c, d->body->span, DIAG_PARAM_NOT_CONSTANT, param, info.varies);
+    if (info.kind != KIND_BAD && info.varies)
+        REPORT(&c, d->body->span, DIAG_PARAM_NOT_CONSTANT, param, info.varies);
     return !d->bad && info.kind != KIND_BAD;
 }

@@ -1,5 +1,5 @@
-/* The names that the language itself has: elementary functions, constants, random numbers, reductions. A user's
- * definition or local name of the same name comes before them. */
+/* The names that the language itself has: elementary functions, constants, random numbers,
+ * reductions. A user's definition or local name of the same name comes before them. */
 #include "frontend.h"
 
 #include <string.h>
@@ -28,7 +28,8 @@ static const char *const reductions[] = {[REDUCTION_SUM] = "sum",
 
 Ref elementary_find(const char *name, bool call) {
     for (uint32_t i = 0; i < COUNT(functions); i++)
-        if (strcmp(functions[i].name, name) == 0) return (Ref){.kind = REF_OP, .op = functions[i].op};
+        if (strcmp(functions[i].name, name) == 0)
+            return (Ref){.kind = REF_OP, .op = functions[i].op};
     if (!call) {
         for (uint32_t i = 0; i < COUNT(constants); i++)
             if (strcmp(constants[i], name) == 0) return (Ref){.kind = REF_CONSTANT, .slot = i};
@@ -52,11 +53,13 @@ bool elementary_reduction(const char *name, Reduction *out) {
 bool number_value(const char *text, mpfr_ptr v) {
     mpfr_strtofr(v, text, NULL, 0, MPFR_RNDN);
     if (mpfr_inf_p(v)) return false;
-    if (!mpfr_zero_p(v)) return mpfr_get_exp(v) <= LIMIT_EXPONENT && mpfr_get_exp(v) >= -LIMIT_EXPONENT;
+    if (!mpfr_zero_p(v))
+        return mpfr_get_exp(v) <= LIMIT_EXPONENT && mpfr_get_exp(v) >= -LIMIT_EXPONENT;
     /* Zero must be written as one, not be an underflow. */
     const bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
     for (const char *s = text; *s && !strchr(hex ? "pP" : "eE", *s); s++)
-        if ((*s >= '1' && *s <= '9') || (hex && s > text + 1 && strchr("abcdefABCDEF", *s))) return false;
+        if ((*s >= '1' && *s <= '9') || (hex && s > text + 1 && strchr("abcdefABCDEF", *s)))
+            return false;
     return true;
 }
 
@@ -67,9 +70,11 @@ void elementary_arity(Op op, uint32_t *min, uint32_t *max) {
 
 const char *elementary_nearer(const char *name, bool call, const char *best) {
     if (call) {
-        for (size_t i = 0; i < COUNT(functions); i++) best = diag_nearer(name, functions[i].name, best);
+        for (size_t i = 0; i < COUNT(functions); i++)
+            best = diag_nearer(name, functions[i].name, best);
         for (size_t i = 0; i < COUNT(randoms); i++) best = diag_nearer(name, randoms[i], best);
-        for (size_t i = 0; i < COUNT(reductions); i++) best = diag_nearer(name, reductions[i], best);
+        for (size_t i = 0; i < COUNT(reductions); i++)
+            best = diag_nearer(name, reductions[i], best);
     } else {
         for (size_t i = 0; i < COUNT(constants); i++) best = diag_nearer(name, constants[i], best);
     }

@@ -1,6 +1,7 @@
-/* A text in canonical form: each definition as def_print has it, `use` lines as they are, one empty line where there were
- * any, and all comments. A comment on a line of its own stays on one, in front of what follows it; one behind something
- * stays behind the part of the definition (head, body, `where` name, `grad`) in which it stood. */
+/* A text in canonical form: each definition as def_print has it, `use` lines as they are, one empty
+ * line where there were any, and all comments. A comment on a line of its own stays on one, in
+ * front of what follows it; one behind something stays behind the part of the definition (head,
+ * body, `where` name, `grad`) in which it stood. */
 #include "frontend.h"
 
 #include <string.h>
@@ -28,7 +29,7 @@ typedef struct {
     size_t count, cap;
     size_t next; /* of the comments: the first that is not printed */
     Buf *out;
-    size_t at;   /* in the text: behind what was printed last */
+    size_t at; /* in the text: behind what was printed last */
 } Formatter;
 
 /* The language has strings only on one line, so that this needs no lexer. */
@@ -39,7 +40,9 @@ static void find_comments(Formatter *f) {
         if (c == '\n') alone = true;
         if (c == '"') {
             size_t end = i + 1;
-            while (end < f->len && f->text[end] != '"' && f->text[end] != '\n' && f->text[end] != '\r') end++;
+            while (end < f->len && f->text[end] != '"' && f->text[end] != '\n' &&
+                   f->text[end] != '\r')
+                end++;
             if (end < f->len && f->text[end] == '"') i = end;
         }
         if (c == '#') {
@@ -47,7 +50,8 @@ static void find_comments(Formatter *f) {
             size_t end = newline ? (size_t)(newline - f->text) : f->len;
             const size_t next = end;
             while (end > i && strchr(" \t\r\f\v", f->text[end - 1])) end--;
-            *ARENA_PUSH(f->arena, f->comments, f->count, f->cap) = (Comment){{(uint32_t)i, (uint32_t)end}, alone, false};
+            *ARENA_PUSH(f->arena, f->comments, f->count, f->cap) =
+                (Comment){{(uint32_t)i, (uint32_t)end}, alone, false};
             i = next - 1;
         } else if (!strchr(" \t\r\f\v\n", c)) {
             alone = false;
@@ -60,8 +64,10 @@ static bool has_gap(const Formatter *f, size_t at) {
     unsigned newlines = 0;
     for (size_t i = at; i > f->at; i--) {
         const char c = f->text[i - 1];
-        if (c == '\n') newlines++;
-        else if (!strchr(" \t\r\f\v", c)) break;
+        if (c == '\n')
+            newlines++;
+        else if (!strchr(" \t\r\f\v", c))
+            break;
     }
     return newlines > 1;
 }
@@ -110,7 +116,8 @@ static size_t line_end(const Formatter *f, size_t at) {
     return newline ? (size_t)(newline - f->text) : f->len;
 }
 
-/* `where` and all its names on one line, if that is not too long and no comment stands in between. */
+/* `where` and all its names on one line, if that is not too long and no comment stands in between.
+ */
 static bool put_short_where(Formatter *f, const Def *d) {
     Buf line;
     buf_init(&line, f->arena);
@@ -150,7 +157,8 @@ static void put_def(Formatter *f, const Def *d) {
     expr_print(d->body, &value);
     buf_write(f->out, head.s, head.len);
     bool alone = false; /* comments on lines of their own in the head */
-    for (size_t i = f->next; i < f->count && f->comments[i].span.begin < body; i++) alone = alone || f->comments[i].alone;
+    for (size_t i = f->next; i < f->count && f->comments[i].span.begin < body; i++)
+        alone = alone || f->comments[i].alone;
     if (alone || find_behind(f, body)) {
         end_part(f, body);
         put_alone(f, body, "    ");
@@ -198,10 +206,13 @@ bool frontend_format(Arena *arena, Intern *names, Diags *diags, Source text, Buf
     if (text.len >= 3 && memcmp(text.text, "\xef\xbb\xbf", 3) == 0) f.at = 3;
     find_comments(&f);
     for (size_t d = 0, u = 0; d < defs.count || u < files.count;) {
-        const bool use = u < files.count && (d == defs.count || files.items[u].span.begin < defs.items[d]->span.begin);
+        const bool use = u < files.count &&
+                         (d == defs.count || files.items[u].span.begin < defs.items[d]->span.begin);
         Item item = {0};
-        if (use) item = (Item){.span = files.items[u].span, .use = &files.items[u]}, u++;
-        else item = (Item){.span = defs.items[d]->span, .def = defs.items[d]}, d++;
+        if (use)
+            item = (Item){.span = files.items[u].span, .use = &files.items[u]}, u++;
+        else
+            item = (Item){.span = defs.items[d]->span, .def = defs.items[d]}, d++;
         put_item(&f, &item);
     }
     put_alone(&f, f.len, "");

@@ -1,8 +1,10 @@
-/* A checked definition as a graph: calls written out, constants folded (by graph_op), params rounded to the kernel's
- * type. One call with the same arguments is lowered once, and what is still too large is refused.
+/* A checked definition as a graph: calls written out, constants folded (by graph_op), params
+ * rounded to the kernel's type. One call with the same arguments is lowered once, and what is still
+ * too large is refused.
  *
- * Beside its node, a value carries whether it varies as written, that is, whether an input or a learnable occurs in it:
- * by that, and not by what folding leaves, the ties of min and max are decided. */
+ * Beside its node, a value carries whether it varies as written, that is, whether an input or a
+ * learnable occurs in it: by that, and not by what folding leaves, the ties of min and max are
+ * decided. */
 #include "frontend.h"
 
 #include <string.h>
@@ -19,7 +21,7 @@ struct Frame {
     Value *slots;
     const Value *inputs; /* of a pipeline, which has no slots for them */
     const Frame *up;
-    Span call;           /* in up->d */
+    Span call; /* in up->d */
 };
 
 typedef struct {
@@ -51,14 +53,16 @@ static Value bad_value(Lowering *l, Kind kind) {
 }
 
 #define REPORT(l, f, span, ...)                                                                    \
-    (diag_report((l)->diags, source_loc((l)->diags, (f)->d->source, (span)), __VA_ARGS__), note_calls((l), (f)))
+    (diag_report((l)->diags, source_loc((l)->diags, (f)->d->source, (span)), __VA_ARGS__),         \
+     note_calls((l), (f)))
 
 static void note_calls(Lowering *l, const Frame *f) {
     enum { MOST = 6 };
     l->failed = true;
     for (int i = 0; f->up && i < MOST; i++, f = f->up)
         if (f->call.end > f->call.begin)
-            diag_report(l->diags, source_loc(l->diags, f->up->d->source, f->call), DIAG_NOTE_IN_CALL, def_name(f->d));
+            diag_report(l->diags, source_loc(l->diags, f->up->d->source, f->call),
+                        DIAG_NOTE_IN_CALL, def_name(f->d));
 }
 
 static Value unsupported(Lowering *l, const Frame *f, Span span, const char *what) {
@@ -77,8 +81,9 @@ static Value apply1(Lowering *l, Op op, Value a) {
     return (Value){graph_op(l->g, op, a.node, NULL, NULL), a.varies};
 }
 
-/* MAX and MIN give their derivative at a tie to their first argument. In the language a tie of max goes to the constant
- * side, else to the first; a tie of min to the side that is not constant, else to the second. */
+/* MAX and MIN give their derivative at a tie to their first argument. In the language a tie of max
+ * goes to the constant side, else to the first; a tie of min to the side that is not constant, else
+ * to the second. */
 static Value apply_extreme(Lowering *l, Op op, Value a, Value b) {
     const bool swap = op == OP_MAX ? a.varies && !b.varies : !a.varies || b.varies;
     return swap ? apply(l, op, b, a) : apply(l, op, a, b);
@@ -92,7 +97,8 @@ static Value apply_op(Lowering *l, Op op, const Value *args, size_t n) {
     }
     Value v = {.varies = false};
     for (size_t i = 0; i < n; i++) v.varies = v.varies || args[i].varies;
-    v.node = graph_op(l->g, op, args[0].node, n > 1 ? args[1].node : NULL, n > 2 ? args[2].node : NULL);
+    v.node =
+        graph_op(l->g, op, args[0].node, n > 1 ? args[1].node : NULL, n > 2 ? args[2].node : NULL);
     return v;
 }
 
@@ -130,14 +136,17 @@ static Value fix_param(Lowering *l, const Frame *f, Span span, const Param *p, V
 }
 
 static Value default_param(Lowering *l, const Frame *up, Span call, const Def *d, const Param *p) {
-    if (p->learn) return unsupported(l, &(Frame){.d = d, .up = up, .call = call}, p->span, "learnables are");
+    if (p->learn)
+        return unsupported(l, &(Frame){.d = d, .up = up, .call = call}, p->span, "learnables are");
     /* A default sees no local names. */
     const Frame f = {.d = d, .up = up, .call = call};
     return fix_param(l, &f, p->value->span, p, lower(l, &f, p->value));
 }
 
-/* A call or a stage; `flow` are the values that come from outside: through the arrow, or the inputs of a pipeline. */
-static Value lower_call(Lowering *l, const Frame *f, const Expr *e, const Value *flow, size_t nflow) {
+/* A call or a stage; `flow` are the values that come from outside: through the arrow, or the inputs
+ * of a pipeline. */
+static Value lower_call(Lowering *l, const Frame *f, const Expr *e, const Value *flow,
+                        size_t nflow) {
     const Call *call = e->call;
     if (call->ref.kind == REF_OP) {
         size_t n = nflow;
@@ -148,15 +157,18 @@ static Value lower_call(Lowering *l, const Frame *f, const Expr *e, const Value 
         for (const Arg *a = call->args; a; a = a->next) args[n++] = lower(l, f, a->value);
         return l->failed ? bad_value(l, KIND_NUMBER) : apply_op(l, call->ref.op, args, n);
     }
-    if (call->ref.kind == REF_RANDOM) return unsupported(l, f, e->span, "uniform() and normal() are");
+    if (call->ref.kind == REF_RANDOM)
+        return unsupported(l, f, e->span, "uniform() and normal() are");
     if (call->ref.kind != REF_DEF || !call->bound) return bad_value(l, KIND_NUMBER);
     const Def *d = call->ref.def;
     Value *args = ARENA_ARRAY(l->arena, Value, (size_t)d->ninputs + d->nparams);
-    for (uint32_t i = 0; i < d->ninputs; i++) args[i] = i < nflow ? flow[i] : lower(l, f, call->bound[i]);
+    for (uint32_t i = 0; i < d->ninputs; i++)
+        args[i] = i < nflow ? flow[i] : lower(l, f, call->bound[i]);
     for (uint32_t i = 0; i < d->nparams && !l->failed; i++) {
         const Expr *value = call->bound[d->ninputs + i];
-        args[d->ninputs + i] = value ? fix_param(l, f, value->span, &d->params[i], lower(l, f, value))
-                                     : default_param(l, f, e->span, d, &d->params[i]);
+        args[d->ninputs + i] = value
+                                   ? fix_param(l, f, value->span, &d->params[i], lower(l, f, value))
+                                   : default_param(l, f, e->span, d, &d->params[i]);
     }
     return l->failed ? bad_value(l, KIND_NUMBER) : call_def(l, f, e->span, d, args);
 }
@@ -164,9 +176,12 @@ static Value lower_call(Lowering *l, const Frame *f, const Expr *e, const Value 
 static Value lower_pipe(Lowering *l, const Frame *f, const Expr *e) {
     Value flow = {NULL, false};
     for (uint32_t i = 0; i < e->count && !l->failed; i++) {
-        if (i > 0) flow = lower_call(l, f, e->items[i], &flow, 1);
-        else if (e->op) flow = lower_call(l, f, e->items[i], f->inputs, f->d->ninputs);
-        else flow = lower(l, f, e->items[i]);
+        if (i > 0)
+            flow = lower_call(l, f, e->items[i], &flow, 1);
+        else if (e->op)
+            flow = lower_call(l, f, e->items[i], f->inputs, f->d->ninputs);
+        else
+            flow = lower(l, f, e->items[i]);
     }
     return l->failed ? bad_value(l, KIND_NUMBER) : flow;
 }
@@ -179,12 +194,16 @@ static Value lower_name(Lowering *l, const Frame *f, const Expr *e) {
     if (e->ref.kind != REF_CONSTANT) return bad_value(l, KIND_NUMBER);
     NUMBER_TEMP(v, NUMBER_BITS);
     switch ((Constant)e->ref.slot) {
-    case CONSTANT_PI: mpfr_const_pi(v, MPFR_RNDN); break;
+    case CONSTANT_PI:
+        mpfr_const_pi(v, MPFR_RNDN);
+        break;
     case CONSTANT_E:
         mpfr_set_ui(v, 1, MPFR_RNDN);
         mpfr_exp(v, v, MPFR_RNDN);
         break;
-    case CONSTANT_INF: mpfr_set_inf(v, 1); break;
+    case CONSTANT_INF:
+        mpfr_set_inf(v, 1);
+        break;
     }
     return (Value){graph_number(l->g, l->g->real, v), false};
 }
@@ -197,12 +216,18 @@ static Value lower_number(Lowering *l, const Expr *e) {
 
 static Value compare(Lowering *l, Operator op, Value a, Value b) {
     switch (op) {
-    case OPERATOR_LT: return apply(l, OP_LT, a, b);
-    case OPERATOR_LE: return apply(l, OP_LE, a, b);
-    case OPERATOR_GT: return apply(l, OP_LT, b, a);
-    case OPERATOR_GE: return apply(l, OP_LE, b, a);
-    case OPERATOR_EQ: return apply(l, OP_EQ, a, b);
-    case OPERATOR_NE: return apply(l, OP_NE, a, b);
+    case OPERATOR_LT:
+        return apply(l, OP_LT, a, b);
+    case OPERATOR_LE:
+        return apply(l, OP_LE, a, b);
+    case OPERATOR_GT:
+        return apply(l, OP_LT, b, a);
+    case OPERATOR_GE:
+        return apply(l, OP_LE, b, a);
+    case OPERATOR_EQ:
+        return apply(l, OP_EQ, a, b);
+    case OPERATOR_NE:
+        return apply(l, OP_NE, a, b);
     case OPERATOR_PIPE:
     case OPERATOR_COND:
     case OPERATOR_OR:
@@ -216,7 +241,8 @@ static Value compare(Lowering *l, Operator op, Value a, Value b) {
     case OPERATOR_POS:
     case OPERATOR_POW:
     case OPERATOR_ROOT:
-    case OPERATOR_COUNT: break;
+    case OPERATOR_COUNT:
+        break;
     }
     return bad_value(l, KIND_CONDITION);
 }
@@ -226,17 +252,28 @@ static Value lower_operator(Lowering *l, const Frame *f, const Expr *e) {
     const Value b = e->kind == EXPR_BINARY ? lower(l, f, e->arg[1]) : a;
     if (l->failed) return bad_value(l, KIND_NUMBER);
     switch ((Operator)e->op) {
-    case OPERATOR_OR: return apply(l, OP_OR, a, b);
-    case OPERATOR_AND: return apply(l, OP_AND, a, b);
-    case OPERATOR_NOT: return apply1(l, OP_NOT, a);
-    case OPERATOR_ADD: return apply(l, OP_ADD, a, b);
-    case OPERATOR_SUB: return apply(l, OP_SUB, a, b);
-    case OPERATOR_MUL: return apply(l, OP_MUL, a, b);
-    case OPERATOR_DIV: return apply(l, OP_DIV, a, b);
-    case OPERATOR_POW: return apply(l, OP_POW, a, b);
-    case OPERATOR_NEG: return apply1(l, OP_NEG, a);
-    case OPERATOR_POS: return a;
-    case OPERATOR_ROOT: return apply1(l, OP_SQRT, a);
+    case OPERATOR_OR:
+        return apply(l, OP_OR, a, b);
+    case OPERATOR_AND:
+        return apply(l, OP_AND, a, b);
+    case OPERATOR_NOT:
+        return apply1(l, OP_NOT, a);
+    case OPERATOR_ADD:
+        return apply(l, OP_ADD, a, b);
+    case OPERATOR_SUB:
+        return apply(l, OP_SUB, a, b);
+    case OPERATOR_MUL:
+        return apply(l, OP_MUL, a, b);
+    case OPERATOR_DIV:
+        return apply(l, OP_DIV, a, b);
+    case OPERATOR_POW:
+        return apply(l, OP_POW, a, b);
+    case OPERATOR_NEG:
+        return apply1(l, OP_NEG, a);
+    case OPERATOR_POS:
+        return a;
+    case OPERATOR_ROOT:
+        return apply1(l, OP_SQRT, a);
     case OPERATOR_PIPE:
     case OPERATOR_COND:
     case OPERATOR_LT:
@@ -245,7 +282,8 @@ static Value lower_operator(Lowering *l, const Frame *f, const Expr *e) {
     case OPERATOR_GE:
     case OPERATOR_EQ:
     case OPERATOR_NE:
-    case OPERATOR_COUNT: break;
+    case OPERATOR_COUNT:
+        break;
     }
     return bad_value(l, KIND_NUMBER);
 }
@@ -270,17 +308,27 @@ static Value lower_branches(Lowering *l, const Frame *f, const Expr *e) {
 
 static Value lower_expr(Lowering *l, const Frame *f, const Expr *e) {
     switch ((ExprKind)e->kind) {
-    case EXPR_BAD: break;
-    case EXPR_NUMBER: return lower_number(l, e);
-    case EXPR_TRUTH: return (Value){graph_bool(l->g, e->truth), false};
-    case EXPR_NAME: return lower_name(l, f, e);
+    case EXPR_BAD:
+        break;
+    case EXPR_NUMBER:
+        return lower_number(l, e);
+    case EXPR_TRUTH:
+        return (Value){graph_bool(l->g, e->truth), false};
+    case EXPR_NAME:
+        return lower_name(l, f, e);
     case EXPR_UNARY:
-    case EXPR_BINARY: return lower_operator(l, f, e);
-    case EXPR_COMPARE: return lower_comparison(l, f, e);
-    case EXPR_COND: return lower_branches(l, f, e);
-    case EXPR_CALL: return lower_call(l, f, e, NULL, 0);
-    case EXPR_REDUCE: return unsupported(l, f, e->span, "reductions are");
-    case EXPR_PIPE: return lower_pipe(l, f, e);
+    case EXPR_BINARY:
+        return lower_operator(l, f, e);
+    case EXPR_COMPARE:
+        return lower_comparison(l, f, e);
+    case EXPR_COND:
+        return lower_branches(l, f, e);
+    case EXPR_CALL:
+        return lower_call(l, f, e, NULL, 0);
+    case EXPR_REDUCE:
+        return unsupported(l, f, e->span, "reductions are");
+    case EXPR_PIPE:
+        return lower_pipe(l, f, e);
     }
     return bad_value(l, KIND_NUMBER);
 }
@@ -288,8 +336,10 @@ static Value lower_expr(Lowering *l, const Frame *f, const Expr *e) {
 static Value lower(Lowering *l, const Frame *f, const Expr *e) {
     if (l->failed) return bad_value(l, KIND_NUMBER);
     if (++l->steps > LIMIT_STEPS || l->g->nnodes > LIMIT_NODES) {
-        const Span span = l->root->name_span.end > l->root->name_span.begin ? l->root->name_span : l->root->span;
-        REPORT(l, &(Frame){.d = l->root}, span, DIAG_TOO_LARGE, def_called(l->root, l->arena), LIMIT_NODES);
+        const Span span =
+            l->root->name_span.end > l->root->name_span.begin ? l->root->name_span : l->root->span;
+        REPORT(l, &(Frame){.d = l->root}, span, DIAG_TOO_LARGE, def_called(l->root, l->arena),
+               LIMIT_NODES);
         return bad_value(l, KIND_NUMBER);
     }
     if (l->depth == LIMIT_INLINE_DEPTH) {
@@ -313,7 +363,8 @@ static void check_supported(Lowering *l, const Frame *f) {
         if (d->params[i].learn) unsupported(l, f, d->params[i].span, "learnables are");
 }
 
-/* Arguments and `where` names. With `stop`, those that have a `grad` clause carry no derivative of their own. */
+/* Arguments and `where` names. With `stop`, those that have a `grad` clause carry no derivative of
+ * their own. */
 static void fill_slots(Lowering *l, const Frame *f, const Value *args, bool stop) {
     const Def *d = f->d;
     uint32_t n = 0;
@@ -347,7 +398,8 @@ static Value lower_def(Lowering *l, const Frame *up, Span call, const Def *d, co
 
 static uint64_t hash_call(const Def *d, const Value *args, size_t n) {
     uint64_t h = hash_bytes(&d, sizeof d, 0);
-    for (size_t i = 0; i < n; i++) h = hash_bytes(&args[i].node, sizeof args[i].node, h) + args[i].varies;
+    for (size_t i = 0; i < n; i++)
+        h = hash_bytes(&args[i].node, sizeof args[i].node, h) + args[i].varies;
     return h;
 }
 
@@ -410,7 +462,8 @@ static Value read_setting(Lowering *l, const Setting *s, const Param *p) {
     Def *d = parse_expression(l->arena, &names, l->diags, setting_source(l, s, true));
     if (!d) return bad_value(l, p->kind);
     d->has_list = true;
-    if (!check_constant(l->m, l->arena, l->diags, d, p->kind, p->name)) return bad_value(l, p->kind);
+    if (!check_constant(l->m, l->arena, l->diags, d, p->kind, p->name))
+        return bad_value(l, p->kind);
     Value *slots = ARENA_ARRAY(l->arena, Value, def_slots(d));
     const Frame f = {.d = d, .slots = slots};
     for (uint32_t i = 0; i < d->nwheres; i++) slots[i] = lower(l, &f, d->wheres[i].value);
@@ -428,18 +481,24 @@ static void check_settings(Lowering *l, const Setting *settings, size_t n) {
             if (strcmp(d->params[k].name, name) == 0) found = &d->params[k];
             if (!d->params[k].learn) best = diag_nearer(name, d->params[k].name, best);
         }
-        for (uint32_t k = 0; k < d->ninputs; k++) input = input || strcmp(d->inputs[k].name, name) == 0;
+        for (uint32_t k = 0; k < d->ninputs; k++)
+            input = input || strcmp(d->inputs[k].name, name) == 0;
         for (size_t k = 0; k < i; k++) twice = twice || strcmp(settings[k].name, name) == 0;
         if (found && !found->learn && !twice) continue;
         l->failed = true;
-        const Loc loc = source_loc(l->diags, setting_source(l, &settings[i], false), (Span){0, (uint32_t)strlen(name)});
+        const Loc loc = source_loc(l->diags, setting_source(l, &settings[i], false),
+                                   (Span){0, (uint32_t)strlen(name)});
         Buf hint;
         buf_init(&hint, l->arena);
         if (best) buf_printf(&hint, "; did you mean '%s'?", best);
-        if (twice) diag_report(l->diags, loc, DIAG_SETTING_TWICE, name);
-        else if (found) diag_report(l->diags, loc, DIAG_SETTING_LEARN, name, def_called(d, l->arena));
-        else if (input) diag_report(l->diags, loc, DIAG_SETTING_INPUT, name, def_called(d, l->arena));
-        else diag_report(l->diags, loc, DIAG_SETTING_UNKNOWN, def_called(d, l->arena), name, hint.s);
+        if (twice)
+            diag_report(l->diags, loc, DIAG_SETTING_TWICE, name);
+        else if (found)
+            diag_report(l->diags, loc, DIAG_SETTING_LEARN, name, def_called(d, l->arena));
+        else if (input)
+            diag_report(l->diags, loc, DIAG_SETTING_INPUT, name, def_called(d, l->arena));
+        else
+            diag_report(l->diags, loc, DIAG_SETTING_UNKNOWN, def_called(d, l->arena), name, hint.s);
     }
 }
 
@@ -459,9 +518,13 @@ static bool has_input(const Def *d, const char *name) {
     return false;
 }
 
-static Graph *lower_root(Arena *arena, const Module *m, const Def *d, Type real, const Setting *settings,
-                         size_t nsettings, Diags *diags, bool constants) {
-    Lowering l = {.g = graph_new(arena, def_name(d), real), .arena = arena, .m = m, .diags = diags, .root = d};
+static Graph *lower_root(Arena *arena, const Module *m, const Def *d, Type real,
+                         const Setting *settings, size_t nsettings, Diags *diags, bool constants) {
+    Lowering l = {.g = graph_new(arena, def_name(d), real),
+                  .arena = arena,
+                  .m = m,
+                  .diags = diags,
+                  .root = d};
     const Frame root = {.d = d};
     const Span name = d->name_span.end > d->name_span.begin ? d->name_span : d->span;
     if (d->bad) {
@@ -480,24 +543,30 @@ static Graph *lower_root(Arena *arena, const Module *m, const Def *d, Type real,
         args[i] = (Value){graph_var(l.g, VAR_INPUT, d->inputs[i].name, real, AXES_REST), true};
     for (uint32_t i = 0; i < d->nparams; i++)
         args[d->ninputs + i] = root_param(&l, &d->params[i], settings, nsettings);
-    const Value y = l.failed ? bad_value(&l, KIND_NUMBER) : call_def(&l, NULL, (Span){0, 0}, d, args);
+    const Value y =
+        l.failed ? bad_value(&l, KIND_NUMBER) : call_def(&l, NULL, (Span){0, 0}, d, args);
     if (l.failed) return NULL;
     graph_output(l.g, !has_input(d, "y") ? "y" : !has_input(d, "z") ? "z" : "out", y.node);
     return l.g;
 }
 
-Graph *frontend_lower(Arena *arena, const Module *m, const Def *d, Type real, const Setting *settings, size_t nsettings,
-                      Diags *diags) {
+Graph *frontend_lower(Arena *arena, const Module *m, const Def *d, Type real,
+                      const Setting *settings, size_t nsettings, Diags *diags) {
     return lower_root(arena, m, d, real, settings, nsettings, diags, false);
 }
 
-Graph *frontend_lower_value(Arena *arena, const Module *m, const Def *d, Type real, const Setting *settings,
-                            size_t nsettings, Diags *diags) {
+Graph *frontend_lower_value(Arena *arena, const Module *m, const Def *d, Type real,
+                            const Setting *settings, size_t nsettings, Diags *diags) {
     return lower_root(arena, m, d, real, settings, nsettings, diags, true);
 }
 
-Graph *frontend_lower_overrides(Arena *arena, const Module *m, const Def *d, Type real, Diags *diags) {
-    Lowering l = {.g = graph_new(arena, def_name(d), real), .arena = arena, .m = m, .diags = diags, .root = d};
+Graph *frontend_lower_overrides(Arena *arena, const Module *m, const Def *d, Type real,
+                                Diags *diags) {
+    Lowering l = {.g = graph_new(arena, def_name(d), real),
+                  .arena = arena,
+                  .m = m,
+                  .diags = diags,
+                  .root = d};
     const Frame root = {.d = d, .slots = ARENA_ARRAY(arena, Value, def_slots(d))};
     check_supported(&l, &root);
     Value *args = ARENA_ARRAY(arena, Value, (size_t)d->ninputs + d->nparams);
@@ -505,8 +574,11 @@ Graph *frontend_lower_overrides(Arena *arena, const Module *m, const Def *d, Typ
         args[i] = (Value){graph_var(l.g, VAR_INPUT, d->inputs[i].name, real, AXES_REST), true};
     for (uint32_t i = 0; i < d->nparams && !l.failed; i++) {
         const Param *p = &d->params[i];
-        if (p->value) args[d->ninputs + i] = default_param(&l, NULL, (Span){0, 0}, d, p);
-        else args[d->ninputs + i].node = p->kind == KIND_CONDITION ? graph_bool(l.g, true) : graph_float(l.g, real, 0.5);
+        if (p->value)
+            args[d->ninputs + i] = default_param(&l, NULL, (Span){0, 0}, d, p);
+        else
+            args[d->ninputs + i].node =
+                p->kind == KIND_CONDITION ? graph_bool(l.g, true) : graph_float(l.g, real, 0.5);
     }
     if (l.failed) return NULL;
     fill_slots(&l, &root, args, false);

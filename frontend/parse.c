@@ -1,6 +1,6 @@
-/* Text to definitions: lex the whole text, match parentheses, find where definitions begin, and run the grammar once for
- * each. A definition begins at NAME(…) = or NAME = where an operand cannot continue what stands before; so an
- * unfinished one ends where the next begins. */
+/* Text to definitions: lex the whole text, match parentheses, find where definitions begin, and run
+ * the grammar once for each. A definition begins at NAME(…) = or NAME = where an operand cannot
+ * continue what stands before; so an unfinished one ends where the next begins. */
 #include "parse.h"
 #include "act.tab.h"
 
@@ -31,13 +31,15 @@ static bool can_end(int kind) {
     case BAD_NUMBER:
     case BAD_STRING:
     case BAD_CHARACTER:
-    case BAD_BYTE: return true;
+    case BAD_BYTE:
+        return true;
     }
     return false;
 }
 
 static bool can_begin(int kind) {
-    return kind == NAME || kind == NUMBER || kind == TRUE || kind == FALSE || kind == OPEN || kind == ROOT || kind == STRING;
+    return kind == NAME || kind == NUMBER || kind == TRUE || kind == FALSE || kind == OPEN ||
+           kind == ROOT || kind == STRING;
 }
 
 static bool among(const char *what, const char *const *list, size_t n) {
@@ -46,23 +48,29 @@ static bool among(const char *what, const char *const *list, size_t n) {
     return false;
 }
 
-/* "; expected an expression or ')'": operators are one thing, and so is what begins an expression. */
+/* "; expected an expression or ')'": operators are one thing, and so is what begins an expression.
+ */
 static void describe_expected(Buf *out, const char *const *expected, size_t n) {
-    static const char *const starters[] = {"a name", "a number", "'true'", "'false'", "'not'", "'+'", "'-'", "'√'", "'('"};
-    static const char *const operators[] = {"'→'", "'?'",  "'and'", "'or'", "'<'", "'<='", "'>'", "'>='", "'=='",
-                                            "'!='", "'+'", "'-'",   "'*'",  "'/'", "'^'",  "'('", "'['"};
+    static const char *const starters[] = {"a name", "a number", "'true'", "'false'", "'not'",
+                                           "'+'",    "'-'",      "'√'",    "'('"};
+    static const char *const operators[] = {"'→'", "'?'",  "'and'", "'or'", "'<'", "'<='",
+                                            "'>'", "'>='", "'=='",  "'!='", "'+'", "'-'",
+                                            "'*'", "'/'",  "'^'",   "'('",  "'['"};
     static const char *const ends[] = {"'where'", "'grad'", "the end"};
-    const bool expression = among("a number", expected, n), operator = !expression && among("'+'", expected, n);
+    const bool expression = among("a number", expected, n), operator= !expression &&
+        among("'+'", expected, n);
     const char *say[8];
     size_t count = 0;
     if (expression) say[count++] = "an expression";
     if (operator) say[count++] = "an operator";
     for (size_t i = 0; i < n; i++) {
-        if (expression && among(expected[i], starters, sizeof starters / sizeof *starters)) continue;
-        if (operator && among(expected[i], operators, sizeof operators / sizeof *operators)) continue;
-        if (operator && among(expected[i], ends, sizeof ends / sizeof *ends)) continue;
+        if (expression && among(expected[i], starters, sizeof starters / sizeof *starters))
+            continue;
+        if (operator&& among(expected[i], operators, sizeof operators / sizeof *operators))
+            continue;
+        if (operator&& among(expected[i], ends, sizeof ends / sizeof *ends)) continue;
         /* Behind a lone name in a call, which could give a param; nobody forgets that there. */
-        if (operator && strcmp(expected[i], "'='") == 0) continue;
+        if (operator&& strcmp(expected[i], "'='") == 0) continue;
         if (count == sizeof say / sizeof *say) return;
         say[count++] = expected[i];
     }
@@ -91,8 +99,8 @@ static void note_open(Parser *p, size_t begin) {
     for (size_t i = p->at; i-- > begin;) {
         const Token *t = &p->lexer->tokens[i];
         if ((t->kind == OPEN || t->kind == OPEN_AXES) && t->match == 0) {
-            diag_report(p->diags, source_loc(p->diags, p->source, (Span){t->begin, t->end}), DIAG_NOTE_OPENED,
-                        t->kind == OPEN ? "(" : "[");
+            diag_report(p->diags, source_loc(p->diags, p->source, (Span){t->begin, t->end}),
+                        DIAG_NOTE_OPENED, t->kind == OPEN ? "(" : "[");
             return;
         }
     }
@@ -114,16 +122,20 @@ void parse_unexpected(Parser *p, int token, Span at, const char *const *expected
         parse_error(p, at, DIAG_ASSIGN_IN_EXPR);
     } else if (token == OPEN && before == NAME && n == 1 && strcmp(expected[0], "'='") == 0) {
         const Token *t = &tokens[here - 1];
-        parse_error(p, ((Span){t->begin, t->end}), DIAG_LOCAL_FUNCTION, ast_name(p, (Span){t->begin, t->end}));
+        parse_error(p, ((Span){t->begin, t->end}), DIAG_LOCAL_FUNCTION,
+                    ast_name(p, (Span){t->begin, t->end}));
     } else {
         describe_token(p, &what, token, at);
-        if (operand && can_begin(token) && can_end(before)) parse_error(p, at, DIAG_MISSING_OPERATOR, what.s);
-        else parse_error(p, at, DIAG_SYNTAX, what.s, wanted.s);
+        if (operand && can_begin(token) && can_end(before))
+            parse_error(p, at, DIAG_MISSING_OPERATOR, what.s);
+        else
+            parse_error(p, at, DIAG_SYNTAX, what.s, wanted.s);
     }
     if (among("')'", expected, n) || among("']'", expected, n)) note_open(p, p->begin);
     if (token == END && p->end < p->lexer->count && tokens[p->end].kind == NAME) {
         const Span next = {tokens[p->end].begin, tokens[p->end].end};
-        diag_report(p->diags, source_loc(p->diags, p->source, next), DIAG_NOTE_HEAD, ast_name(p, next));
+        diag_report(p->diags, source_loc(p->diags, p->source, next), DIAG_NOTE_HEAD,
+                    ast_name(p, next));
     }
 }
 
@@ -138,15 +150,36 @@ void parse_too_deep(Parser *p, Span at) {
 static void report_character(Parser *p, Span at) {
     static const struct {
         const char *text, *hint;
-    } hints[] = {
-        {"²", "; write '^2'"},          {"³", "; write '^3'"},       {"÷", "; write '/'"},  {"&", "; write 'and'"},
-        {"|", "; write 'or', or abs(…) for an absolute value"},      {"'", ""},             {"{", "; write '('"},
-        {"}", "; write ')'"},           {"–", "; write '-'"},        {"—", "; write '-'"},  {"⁄", "; write '/'"},
-        {"∗", "; write '*'"},           {"∙", "; write '*'"},        {"⋅", "; write '*'"},  {"“", "; write '\"'"},
-        {"”", "; write '\"'"},          {"½", "; write '(1/2)'"},    {"⇒", "; write '→'"},  {"∧", "; write 'and'"},
-        {"∨", "; write 'or'"},          {"¬", "; write 'not'"},      {"∑", "; write 'sum[d](…)'"},
-        {"…", "; write '..'"},          {".", ""},                   {"%", ""},             {"（", "; write '('"},
-        {"）", "; write ')'"},          {"，", "; write ','"},       {"；", "; write ';'"}, {"＝", "; write '='"}};
+    } hints[] = {{"²", "; write '^2'"},
+                 {"³", "; write '^3'"},
+                 {"÷", "; write '/'"},
+                 {"&", "; write 'and'"},
+                 {"|", "; write 'or', or abs(…) for an absolute value"},
+                 {"'", ""},
+                 {"{", "; write '('"},
+                 {"}", "; write ')'"},
+                 {"–", "; write '-'"},
+                 {"—", "; write '-'"},
+                 {"⁄", "; write '/'"},
+                 {"∗", "; write '*'"},
+                 {"∙", "; write '*'"},
+                 {"⋅", "; write '*'"},
+                 {"“", "; write '\"'"},
+                 {"”", "; write '\"'"},
+                 {"½", "; write '(1/2)'"},
+                 {"⇒", "; write '→'"},
+                 {"∧", "; write 'and'"},
+                 {"∨", "; write 'or'"},
+                 {"¬", "; write 'not'"},
+                 {"∑", "; write 'sum[d](…)'"},
+                 {"…", "; write '..'"},
+                 {".", ""},
+                 {"%", ""},
+                 {"（", "; write '('"},
+                 {"）", "; write ')'"},
+                 {"，", "; write ','"},
+                 {"；", "; write ';'"},
+                 {"＝", "; write '='"}};
     const char *s = p->source->text + at.begin;
     const size_t n = at.end - at.begin;
     const char *hint = "";
@@ -176,11 +209,14 @@ static void report_number(Parser *p, Span at) {
         n = MOST;
         while ((unsigned char)s[n] >> 6 == 2) n--;
     }
-    if (name && i < n) parse_error(p, at, DIAG_NUMBER_NAME, (int)i, s, (int)(n - i), s + i);
-    else parse_error(p, at, DIAG_BAD_NUMBER, (int)n, s);
+    if (name && i < n)
+        parse_error(p, at, DIAG_NUMBER_NAME, (int)i, s, (int)(n - i), s + i);
+    else
+        parse_error(p, at, DIAG_BAD_NUMBER, (int)n, s);
 }
 
-/* Reports tokens that are none. A bad number is still a number to the grammar; after the others nothing is parsed. */
+/* Reports tokens that are none. A bad number is still a number to the grammar; after the others
+ * nothing is parsed. */
 static void check_tokens(Parser *p) {
     bool stop = false;
     unsigned depth = 0;
@@ -188,7 +224,9 @@ static void check_tokens(Parser *p) {
         Token *t = &p->lexer->tokens[i];
         const Span at = {t->begin, t->end};
         switch (t->kind) {
-        case BAD_BYTE: stop = true; break;
+        case BAD_BYTE:
+            stop = true;
+            break;
         case BAD_CHARACTER:
             report_character(p, at);
             stop = true;
@@ -225,7 +263,8 @@ static size_t utf8_length(const unsigned char *s, size_t n) {
     if (len == 0 || len > n) return 0;
     for (size_t i = 1; i < len; i++)
         if (s[i] >> 6 != 2) return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0)) return 0; /* overlong, surrogates */
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0))
+        return 0; /* overlong, surrogates */
     if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90)) return 0;
     return len;
 }
@@ -306,8 +345,8 @@ static void match_parentheses(Lexer *lx) {
             }
             /* The head of a definition: what is still open around it never closes. */
             const size_t begin = tokens[i].match - 1;
-            const bool head = kind == CLOSE && begin > 0 && i + 1 < lx->count && tokens[i + 1].kind == ASSIGN &&
-                              is_head_name(lx, begin - 1);
+            const bool head = kind == CLOSE && begin > 0 && i + 1 < lx->count &&
+                              tokens[i + 1].kind == ASSIGN && is_head_name(lx, begin - 1);
             if (!head) continue;
             tokens[begin - 1].flags |= TOKEN_HEAD;
             while (top) {
@@ -337,8 +376,10 @@ static void mark_heads(Lexer *lx) {
         if (t->kind != NAME || depth > 0 || !after) continue;
         /* Behind a name that was taken for a head by its place, `x = …` is not another one. */
         const bool behind = i > 0 && (t[-1].flags & TOKEN_HEAD) && !first;
-        if (i + 1 < lx->count && t[1].kind == ASSIGN && !behind) t->flags |= TOKEN_HEAD;
-        else if (first) t->flags |= TOKEN_HEAD;
+        if (i + 1 < lx->count && t[1].kind == ASSIGN && !behind)
+            t->flags |= TOKEN_HEAD;
+        else if (first)
+            t->flags |= TOKEN_HEAD;
     }
 }
 
@@ -385,7 +426,8 @@ static void parse_item(Parser *p) {
     if (p->def) p->def->bad = p->broken;
 }
 
-/* A definition that could not be parsed is still known by its name, so that its uses are not errors too. */
+/* A definition that could not be parsed is still known by its name, so that its uses are not errors
+ * too. */
 static Def *broken_def(Parser *p) {
     const Token *t = &p->lexer->tokens[p->begin];
     if (t->kind != NAME || !(t->flags & TOKEN_HEAD)) return NULL;
@@ -413,7 +455,8 @@ static void take_use(Parser *p, Files *files) {
     };
 }
 
-void parse_text(Arena *arena, Intern *names, Diags *diags, const Source *source, DefList *out, Files *files) {
+void parse_text(Arena *arena, Intern *names, Diags *diags, const Source *source, DefList *out,
+                Files *files) {
     char *text = check_bytes(arena, diags, source);
     if (!text) return;
     Lexer lexer = {.arena = arena};
@@ -435,7 +478,8 @@ void parse_text(Arena *arena, Intern *names, Diags *diags, const Source *source,
         Def *d = p.failed ? broken_def(&p) : p.def;
         if (!d) continue;
         while (doc < lexer.ndocs && lexer.docs[doc].token < p.begin) doc++;
-        if (doc < lexer.ndocs && lexer.docs[doc].token == p.begin) d->doc = doc_text(&p, &lexer.docs[doc]);
+        if (doc < lexer.ndocs && lexer.docs[doc].token == p.begin)
+            d->doc = doc_text(&p, &lexer.docs[doc]);
         d->before = before;
         before = d;
         *ARENA_PUSH(arena, out->items, out->count, out->cap) = d;

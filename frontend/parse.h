@@ -1,15 +1,19 @@
-/* What the lexer (act.l), the grammar (act.y), the tree's constructors (ast.c) and their driver (parse.c) share. Nobody
- * else includes this. */
+/* What the lexer (act.l), the grammar (act.y), the tree's constructors (ast.c) and their driver
+ * (parse.c) share. Nobody else includes this. */
 #ifndef ACTC_PARSE_H
 #define ACTC_PARSE_H
 
 #include "frontend.h"
 
-enum { TOKEN_FIRST = 1, /* first on its line */ TOKEN_HEAD = 2 /* a definition, or a `use`, begins here */ };
+enum {
+    TOKEN_FIRST = 1,
+    /* first on its line */ TOKEN_HEAD = 2 /* a definition, or a `use`, begins here */
+};
 
 typedef struct {
     uint32_t begin, end;
-    uint32_t match; /* of a parenthesis or bracket: the index of the other one; of all others, and of lone ones, 0 */
+    uint32_t match; /* of a parenthesis or bracket: the index of the other one; of all others, and
+                       of lone ones, 0 */
     uint16_t kind;  /* a token of act.y */
     uint16_t flags;
 } Token;
@@ -33,7 +37,8 @@ typedef struct {
 
 /* ---- act.l ---- */
 
-/* All tokens of a text of `len` bytes, which is valid UTF-8 and followed by two NULs; it is scratch. */
+/* All tokens of a text of `len` bytes, which is valid UTF-8 and followed by two NULs; it is
+ * scratch. */
 void lex_text(Lexer *lx, char *text, size_t len);
 
 /* ---- act.y ---- */
@@ -76,22 +81,24 @@ typedef struct {
     Diags *diags;
     const Source *source;
     Lexer *lexer;
-    int start;         /* the token that says what is parsed; 0 once act_yylex gave it */
+    int start;             /* the token that says what is parsed; 0 once act_yylex gave it */
     size_t begin, at, end; /* tokens */
-    bool failed;       /* an error was reported: stay silent */
-    bool broken;       /* an error was reported that does not keep the rest from being parsed */
+    bool failed;           /* an error was reported: stay silent */
+    bool broken;           /* an error was reported that does not keep the rest from being parsed */
     Expr *bad;
-    Def *def;          /* the result */
-    Span use;          /* the file name of a `use` in its quotes, or empty */
+    Def *def; /* the result */
+    Span use; /* the file name of a `use` in its quotes, or empty */
 } Parser;
 
 /* 0 if the tokens are what `start` says. */
 int act_yyparse(Parser *p);
-/* What the grammar calls for an error: the token that does not fit and those that would, as people call them. */
+/* What the grammar calls for an error: the token that does not fit and those that would, as people
+ * call them. */
 void parse_unexpected(Parser *p, int token, Span at, const char *const *expected, size_t n);
 void parse_too_deep(Parser *p, Span at);
-#define parse_error(p, span, ...) \
-    ((p)->failed = true, diag_report((p)->diags, source_loc((p)->diags, (p)->source, (span)), __VA_ARGS__))
+#define parse_error(p, span, ...)                                                                  \
+    ((p)->failed = true,                                                                           \
+     diag_report((p)->diags, source_loc((p)->diags, (p)->source, (span)), __VA_ARGS__))
 
 /* ---- ast.c ---- */
 
@@ -114,7 +121,7 @@ Arg *arg_new(Parser *p, const char *name, Span span, Expr *value);
 AxisList axis_add(Parser *p, AxisList list, const char *name, Span span);
 DeclList decl_add(DeclList list, DeclItem *item);
 DeclItem *decl_new(Parser *p, const char *name, Span span, bool learn, Axis *axes, Expr *value);
-void ast_define(Parser *p, Span s, const char *name, Span name_span, bool has_list, DeclList inputs, DeclList params,
-                Expr *body, DeclList wheres, DeclList grads);
+void ast_define(Parser *p, Span s, const char *name, Span name_span, bool has_list, DeclList inputs,
+                DeclList params, Expr *body, DeclList wheres, DeclList grads);
 
 #endif

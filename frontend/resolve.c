@@ -1,5 +1,6 @@
-/* Names to what they stand for: local names, then this module's definitions, then the library's, then what the language
- * itself has. Functions and values are looked up apart, so an input named `step` hides no function. */
+/* Names to what they stand for: local names, then this module's definitions, then the library's,
+ * then what the language itself has. Functions and values are looked up apart, so an input named
+ * `step` hides no function. */
 #include "frontend.h"
 
 #include <string.h>
@@ -20,7 +21,8 @@ void resolve_table(Module *m, Diags *diags) {
     for (size_t i = 0; i < m->defs.count; i++) {
         Def *d = m->defs.items[i];
         size_t at = hash_bytes(d->name, strlen(d->name), 0) & (m->table_cap - 1);
-        while (m->table[at] && !same(m->table[at]->name, d->name)) at = (at + 1) & (m->table_cap - 1);
+        while (m->table[at] && !same(m->table[at]->name, d->name))
+            at = (at + 1) & (m->table_cap - 1);
         const Def *first = m->table[at];
         if (!first) {
             m->table[at] = d;
@@ -28,7 +30,8 @@ void resolve_table(Module *m, Diags *diags) {
         }
         d->bad = true;
         diag_report(diags, source_loc(diags, d->source, d->name_span), DIAG_REDEFINED, d->name);
-        diag_report(diags, source_loc(diags, first->source, first->name_span), DIAG_NOTE_FIRST, d->name);
+        diag_report(diags, source_loc(diags, first->source, first->name_span), DIAG_NOTE_FIRST,
+                    d->name);
     }
 }
 
@@ -38,7 +41,9 @@ static Def *find_hashed(const Module *m, const char *name, uint64_t hash) {
     return NULL;
 }
 
-Def *module_find_own(const Module *m, const char *name) { return find_hashed(m, name, hash_bytes(name, strlen(name), 0)); }
+Def *module_find_own(const Module *m, const char *name) {
+    return find_hashed(m, name, hash_bytes(name, strlen(name), 0));
+}
 
 Def *module_find(const Module *m, const char *name) {
     const uint64_t hash = hash_bytes(name, strlen(name), 0);
@@ -52,11 +57,13 @@ Def *module_find(const Module *m, const char *name) {
 
 static const char *nearest_def(const Module *m, const char *name, bool call, const char *best) {
     for (size_t i = 0; i < m->defs.count && i < CANDIDATES; i++)
-        if (call || !m->defs.items[i]->has_list) best = diag_nearer(name, m->defs.items[i]->name, best);
+        if (call || !m->defs.items[i]->has_list)
+            best = diag_nearer(name, m->defs.items[i]->name, best);
     return best;
 }
 
-const char *module_hint(const Module *m, Arena *arena, const char *name, bool call, const char *best) {
+const char *module_hint(const Module *m, Arena *arena, const char *name, bool call,
+                        const char *best) {
     for (; m; m = m->library) {
         best = nearest_def(m, name, call, best);
         for (size_t i = 0; i < m->nused; i++) best = nearest_def(m->used[i], name, call, best);
@@ -85,8 +92,10 @@ typedef struct {
 } Resolver;
 
 #define REPORT(r, span, ...)                                                                       \
-    ((r)->d->bad = true, diag_report((r)->diags, source_loc((r)->diags, (r)->d->source, (span)), __VA_ARGS__))
-#define NOTE(r, span, ...) diag_report((r)->diags, source_loc((r)->diags, (r)->d->source, (span)), __VA_ARGS__)
+    ((r)->d->bad = true,                                                                           \
+     diag_report((r)->diags, source_loc((r)->diags, (r)->d->source, (span)), __VA_ARGS__))
+#define NOTE(r, span, ...)                                                                         \
+    diag_report((r)->diags, source_loc((r)->diags, (r)->d->source, (span)), __VA_ARGS__)
 
 static const char *slot_name(const Def *d, uint32_t slot, Span *span) {
     const uint32_t params = def_first_param(d), wheres = params + d->nparams;
@@ -178,12 +187,14 @@ static void unknown_name(Resolver *r, Expr *e) {
         REPORT(r, e->span, DIAG_PARAM_IN_DEFAULT, name);
         return;
     }
-    const char *hint = module_hint(r->m, r->arena, name, false, r->no_locals ? NULL : nearest_local(r, name));
+    const char *hint =
+        module_hint(r->m, r->arena, name, false, r->no_locals ? NULL : nearest_local(r, name));
     if (r->d->has_list || !r->d->name) {
         REPORT(r, e->span, DIAG_UNKNOWN_NAME, name, hint);
         return;
     }
-    /* `where a = 1 b = x` makes b a definition; the name was known in the one before. Saying so once is enough. */
+    /* `where a = 1 b = x` makes b a definition; the name was known in the one before. Saying so
+     * once is enough. */
     const bool known = known_before(r->d, name);
     if (known && r->comma) {
         r->d->bad = true;
@@ -233,7 +244,9 @@ static void resolve_function(Resolver *r, Call *c) {
     }
     if (find_local(r, c->name, &slot)) {
         const uint32_t params = def_first_param(r->d);
-        const char *what = slot < params ? "an input" : slot < params + r->d->nparams ? "a param" : "a local name";
+        const char *what = slot < params                   ? "an input"
+                           : slot < params + r->d->nparams ? "a param"
+                                                           : "a local name";
         REPORT(r, c->name_span, DIAG_NOT_A_FUNCTION, c->name, what);
     } else if (elementary_find(c->name, false).kind == REF_CONSTANT) {
         REPORT(r, c->name_span, DIAG_NOT_A_FUNCTION, c->name, "a constant");
@@ -285,9 +298,12 @@ static void flatten(Resolver *r, Expr *e) {
 
 static const char *what_it_is(const Expr *e) {
     switch ((ExprKind)e->kind) {
-    case EXPR_NUMBER: return "a number";
-    case EXPR_TRUTH: return "a truth value";
-    case EXPR_REDUCE: return "a reduction";
+    case EXPR_NUMBER:
+        return "a number";
+    case EXPR_TRUTH:
+        return "a truth value";
+    case EXPR_REDUCE:
+        return "a reduction";
     case EXPR_BAD:
     case EXPR_NAME:
     case EXPR_UNARY:
@@ -295,7 +311,8 @@ static const char *what_it_is(const Expr *e) {
     case EXPR_COMPARE:
     case EXPR_COND:
     case EXPR_CALL:
-    case EXPR_PIPE: break;
+    case EXPR_PIPE:
+        break;
     }
     return "an expression";
 }
@@ -334,12 +351,17 @@ static void resolve(Resolver *r, Expr *e) {
     switch ((ExprKind)e->kind) {
     case EXPR_BAD:
     case EXPR_NUMBER:
-    case EXPR_TRUTH: break;
-    case EXPR_NAME:
-        if (r->collecting) collect(r, e);
-        else resolve_name(r, e);
+    case EXPR_TRUTH:
         break;
-    case EXPR_UNARY: resolve(r, e->arg[0]); break;
+    case EXPR_NAME:
+        if (r->collecting)
+            collect(r, e);
+        else
+            resolve_name(r, e);
+        break;
+    case EXPR_UNARY:
+        resolve(r, e->arg[0]);
+        break;
     case EXPR_BINARY:
         resolve(r, e->arg[0]);
         resolve(r, e->arg[1]);
@@ -363,7 +385,9 @@ static void resolve(Resolver *r, Expr *e) {
         for (Arg *a = e->call->args; a; a = a->next) resolve(r, a->value);
         break;
     }
-    case EXPR_PIPE: resolve_pipe(r, e); break;
+    case EXPR_PIPE:
+        resolve_pipe(r, e);
+        break;
     }
 }
 

@@ -1,5 +1,5 @@
-/* From a text to a checked module: parsed with the files that it uses, names bound, each definition checked after those
- * that it uses; and what stands for NAME on the command line. */
+/* From a text to a checked module: parsed with the files that it uses, names bound, each definition
+ * checked after those that it uses; and what stands for NAME on the command line. */
 #include "frontend.h"
 
 #include <string.h>
@@ -22,12 +22,13 @@ static void report_recursion(Diags *diags, const Visit *stack, size_t top, Def *
         stack[i].d->bad = true;
         const Use *u = &stack[i].d->uses[stack[i].next - 1];
         if (first < top && i < first + MOST)
-            diag_report(diags, source_loc(diags, stack[i].d->source, u->span), DIAG_NOTE_CALLS, stack[i].d->name,
-                        u->def->name);
+            diag_report(diags, source_loc(diags, stack[i].d->source, u->span), DIAG_NOTE_CALLS,
+                        stack[i].d->name, u->def->name);
     }
 }
 
-/* Checks d after what it uses, with a stack of its own: a chain of calls may be as long as the text. */
+/* Checks d after what it uses, with a stack of its own: a chain of calls may be as long as the
+ * text. */
 static void check_ordered(Module *m, Arena *arena, Diags *diags, Def *root) {
     Visit *stack = NULL;
     size_t n = 0, cap = 0;
@@ -69,7 +70,8 @@ static void add_source(Module *m, Diags *diags, Source source) {
 
 static void check_module(Module *m, Diags *diags) {
     resolve_table(m, diags);
-    for (size_t i = 0; i < m->defs.count; i++) resolve_def(m, m->arena, diags, m->defs.items[i], false);
+    for (size_t i = 0; i < m->defs.count; i++)
+        resolve_def(m, m->arena, diags, m->defs.items[i], false);
     for (size_t i = 0; i < m->defs.count; i++) check_ordered(m, m->arena, diags, m->defs.items[i]);
 }
 
@@ -85,7 +87,8 @@ typedef struct {
     size_t count, cap, bytes;
 } Load;
 
-/* `path` as seen from the file `from`, without "." and "name/.." parts, so that equal files mostly have equal paths. */
+/* `path` as seen from the file `from`, without "." and "name/.." parts, so that equal files mostly
+ * have equal paths. */
 static char *join_paths(Arena *arena, const char *from, const char *path) {
     Buf b;
     buf_init(&b, arena);
@@ -126,21 +129,25 @@ static Module *load_module(Load *l, Source source, unsigned depth);
 
 /* The circle of files that `target` closes: who uses whom. */
 static void report_cycle(Load *l, const FileUse *use, const Module *target) {
-    diag_report(l->diags, source_loc(l->diags, use->source, use->span), DIAG_USE_CYCLE, target->path);
+    diag_report(l->diags, source_loc(l->diags, use->source, use->span), DIAG_USE_CYCLE,
+                target->path);
     bool within = false;
     for (size_t i = 0; i < l->count; i++) {
         const Module *m = l->files[i];
         within = within || m == target;
         if (!within || !m->active) continue;
         const FileUse *u = &m->files.items[m->at];
-        if (u != use) diag_report(l->diags, source_loc(l->diags, u->source, u->span), DIAG_NOTE_USES, u->path);
+        if (u != use)
+            diag_report(l->diags, source_loc(l->diags, u->source, u->span), DIAG_NOTE_USES,
+                        u->path);
     }
 }
 
 /* The module of a used file, read now if it was not; NULL with a diagnostic. */
 static Module *load_use(Load *l, const FileUse *use, unsigned depth) {
     const Loc loc = source_loc(l->diags, use->source, use->span);
-    const char *path = join_paths(l->arena, use->source->name, use->path), *why = "this text is not in a file";
+    const char *path = join_paths(l->arena, use->source->name, use->path),
+               *why = "this text is not in a file";
     for (size_t i = 0; i < l->count; i++) {
         if (strcmp(l->files[i]->path, path) != 0) continue;
         if (!l->files[i]->active) return l->files[i];
@@ -152,7 +159,8 @@ static Module *load_use(Load *l, const FileUse *use, unsigned depth) {
         diag_report(l->diags, loc, DIAG_USE_TOO_DEEP, LIMIT_FILE_DEPTH);
     } else if (l->count > LIMIT_FILES) {
         diag_report(l->diags, loc, DIAG_USE_TOO_MANY, LIMIT_FILES);
-    } else if (!l->loader || !l->loader->read(l->loader->user, l->arena, path, &source.text, &source.len, &why)) {
+    } else if (!l->loader ||
+               !l->loader->read(l->loader->user, l->arena, path, &source.text, &source.len, &why)) {
         diag_report(l->diags, loc, DIAG_USE_UNREADABLE, use->path, why);
     } else if ((l->bytes += source.len) > LIMIT_TEXT) {
         diag_report(l->diags, loc, DIAG_USE_TOO_LARGE);
@@ -175,10 +183,13 @@ static void remark_clashes(const Module *m, Diags *diags, const FileUse *use, co
     size_t remarks = 0;
     for (size_t i = 0; m->nused && i < other->defs.count && remarks < REMARKS; i++) {
         const Def *d = other->defs.items[i], *hidden = NULL;
-        for (size_t k = 0; !hidden && k < m->nused; k++) hidden = module_find_own(m->used[k], d->name);
+        for (size_t k = 0; !hidden && k < m->nused; k++)
+            hidden = module_find_own(m->used[k], d->name);
         if (!hidden) continue;
-        diag_report(diags, source_loc(diags, use->source, use->span), DIAG_SHADOWS_EACH, d->name, hidden->source->name);
-        diag_report(diags, source_loc(diags, hidden->source, hidden->name_span), DIAG_NOTE_DEFINED, d->name);
+        diag_report(diags, source_loc(diags, use->source, use->span), DIAG_SHADOWS_EACH, d->name,
+                    hidden->source->name);
+        diag_report(diags, source_loc(diags, hidden->source, hidden->name_span), DIAG_NOTE_DEFINED,
+                    d->name);
         remarks++;
     }
 }
@@ -204,14 +215,16 @@ static bool same_lists(const Def *a, const Def *b) {
     return true;
 }
 
-/* Definitions of m that hide others: any of a used file, and of the standard ones those that take other arguments. */
+/* Definitions of m that hide others: any of a used file, and of the standard ones those that take
+ * other arguments. */
 static void remark_shadowing(const Module *m, Diags *diags) {
     size_t remarks = 0;
     for (size_t i = 0; m->library && i < m->defs.count && remarks < REMARKS; i++) {
         const Def *d = m->defs.items[i], *hidden = NULL;
         if (d->bad) continue;
         const Loc loc = source_loc(diags, d->source, d->name_span);
-        for (size_t k = 0; !hidden && k < m->nused; k++) hidden = module_find_own(m->used[k], d->name);
+        for (size_t k = 0; !hidden && k < m->nused; k++)
+            hidden = module_find_own(m->used[k], d->name);
         if (hidden) {
             diag_report(diags, loc, DIAG_SHADOWS_USED, d->name, hidden->source->name);
         } else {
@@ -220,7 +233,8 @@ static void remark_shadowing(const Module *m, Diags *diags) {
             diag_report(diags, loc, DIAG_SHADOWS_STANDARD, d->name);
         }
         remarks++;
-        diag_report(diags, source_loc(diags, hidden->source, hidden->name_span), DIAG_NOTE_DEFINED, d->name);
+        diag_report(diags, source_loc(diags, hidden->source, hidden->name_span), DIAG_NOTE_DEFINED,
+                    d->name);
     }
 }
 
@@ -256,8 +270,8 @@ Module *frontend_library(Arena *arena, Intern *names, Diags *diags) {
     return m;
 }
 
-Module *frontend_parse(Arena *arena, Intern *names, Diags *diags, Source source, const Module *library,
-                       const Loader *loader) {
+Module *frontend_parse(Arena *arena, Intern *names, Diags *diags, Source source,
+                       const Module *library, const Loader *loader) {
     Load l = {.arena = arena, .names = names, .diags = diags, .library = library, .loader = loader};
     const size_t before = diags->count;
     Module *m = load_module(&l, source, 0);
@@ -274,11 +288,15 @@ Module *frontend_layer(Arena *arena, Intern *names, const Module *library) {
 /* Whether a tree holds a name that means nothing yet: then it is an expression over inputs. */
 static bool has_free_name(const Module *m, const Expr *e) {
     switch ((ExprKind)e->kind) {
-    case EXPR_NAME: return !module_find(m, e->text) && elementary_find(e->text, false).kind == REF_NONE;
-    case EXPR_UNARY: return has_free_name(m, e->arg[0]);
-    case EXPR_BINARY: return has_free_name(m, e->arg[0]) || has_free_name(m, e->arg[1]);
+    case EXPR_NAME:
+        return !module_find(m, e->text) && elementary_find(e->text, false).kind == REF_NONE;
+    case EXPR_UNARY:
+        return has_free_name(m, e->arg[0]);
+    case EXPR_BINARY:
+        return has_free_name(m, e->arg[0]) || has_free_name(m, e->arg[1]);
     case EXPR_COND:
-        return has_free_name(m, e->arg[0]) || has_free_name(m, e->arg[1]) || has_free_name(m, e->arg[2]);
+        return has_free_name(m, e->arg[0]) || has_free_name(m, e->arg[1]) ||
+               has_free_name(m, e->arg[2]);
     case EXPR_COMPARE:
     case EXPR_PIPE:
         for (uint32_t i = 0; i < e->count; i++)
@@ -291,12 +309,14 @@ static bool has_free_name(const Module *m, const Expr *e) {
         return false;
     case EXPR_BAD:
     case EXPR_NUMBER:
-    case EXPR_TRUTH: break;
+    case EXPR_TRUTH:
+        break;
     }
     return false;
 }
 
-/* Whether the first operand of a pipeline, or all of the text, stands for a function and not for a value. */
+/* Whether the first operand of a pipeline, or all of the text, stands for a function and not for a
+ * value. */
 static bool is_stage(const Module *m, const Expr *e) {
     if (e->kind == EXPR_NAME) return true;
     if (e->kind == EXPR_PIPE) return is_stage(m, e->items[0]);
@@ -317,7 +337,8 @@ const Def *frontend_function(Module *m, Diags *diags, Source text) {
         Def *named = module_find(m, e->text);
         if (named && !named->bad) return named;
         if (named) {
-            diag_report(diags, source_loc(diags, source, e->span), DIAG_NOT_COMPILABLE, def_called(named, m->arena));
+            diag_report(diags, source_loc(diags, source, e->span), DIAG_NOT_COMPILABLE,
+                        def_called(named, m->arena));
             return NULL;
         }
         const Ref ref = elementary_find(e->text, false);
@@ -334,6 +355,7 @@ const Def *frontend_function(Module *m, Diags *diags, Source text) {
     if (d->ninputs <= LIMIT_FREE) check_def(m, m->arena, diags, d);
     if (!d->bad) return d;
     if (diags->errors == errors) /* it uses a definition with errors */
-        diag_report(diags, source_loc(diags, source, d->span), DIAG_NOT_COMPILABLE, def_called(d, m->arena));
+        diag_report(diags, source_loc(diags, source, d->span), DIAG_NOT_COMPILABLE,
+                    def_called(d, m->arena));
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* The standard library: the files of examples/, which the build writes as bytes into library.inc (cmake/embed.cmake). */
+/* The standard library: the files of examples/, which the build writes as bytes into library.inc
+ * (cmake/embed.cmake). */
 #include "frontend.h"
 
 #define EMBEDDED(index, name, ...) static const unsigned char text_##index[] = {__VA_ARGS__ 0};
@@ -6,7 +7,8 @@
 #undef EMBEDDED
 
 static const Source sources[] = {
-#define EMBEDDED(index, name, ...) {"<library>/" name, (const char *)text_##index, sizeof text_##index - 1, true},
+#define EMBEDDED(index, name, ...)                                                                 \
+    {"<library>/" name, (const char *)text_##index, sizeof text_##index - 1, true},
 #include "library.inc"
 #undef EMBEDDED
 };

@@ -1,15 +1,17 @@
 /* Gradients: reverse mode over the graph, with the derivatives of ops.def.
  *
- * Walking from the value back to the variables, each node collects contributions (path, adjoint). A derivative of the
- * form `c ? d : 0` does not become a factor: the condition joins the contribution's path, and what arrives is d times
- * the adjoint. Where paths meet, the sum is built as nested conditions over what they do not share. So a branch that is
- * not taken is chosen away, never multiplied by 0, and cannot inject a NaN; and the cost stays linear. */
+ * Walking from the value back to the variables, each node collects contributions (path, adjoint). A
+ * derivative of the form `c ? d : 0` does not become a factor: the condition joins the
+ * contribution's path, and what arrives is d times the adjoint. Where paths meet, the sum is built
+ * as nested conditions over what they do not share. So a branch that is not taken is chosen away,
+ * never multiplied by 0, and cannot inject a NaN; and the cost stays linear. */
 #include <assert.h>
 #include <string.h>
 
 #include "ir.h"
 
-/* A conjunction of conditions, outermost first; each path is made once, so equal paths are equal pointers. */
+/* A conjunction of conditions, outermost first; each path is made once, so equal paths are equal
+ * pointers. */
 typedef struct Path Path;
 struct Path {
     Path *parent;
@@ -50,8 +52,11 @@ static Path *path_extend(Diff *d, Path *parent, Node *condition, bool taken) {
     for (Path *p = d->ending[condition->id]; p; p = p->next)
         if (p->parent == parent && p->taken == taken) return p;
     Path *p = ARENA_NEW(d->g->arena, Path);
-    *p = (Path){.parent = parent, .condition = condition, .taken = taken,
-                .depth = parent->depth + 1, .next = d->ending[condition->id]};
+    *p = (Path){.parent = parent,
+                .condition = condition,
+                .taken = taken,
+                .depth = parent->depth + 1,
+                .next = d->ending[condition->id]};
     return d->ending[condition->id] = p;
 }
 
@@ -75,13 +80,16 @@ static void add_part(Diff *d, Parts *to, Path *path, Node *adjoint) {
         }
     Part *p = ARENA_NEW(d->g->arena, Part);
     *p = (Part){.path = path, .adjoint = adjoint};
-    if (to->last) to->last->next = p;
-    else to->first = p;
+    if (to->last)
+        to->last->next = p;
+    else
+        to->first = p;
     to->last = p;
 }
 
-/* The sum of the parts as seen on the path `base`, which all of them extend; 0 off their paths. The deepest part is lifted
- * by one condition at a time, together with the part on the condition's other side, until all are at the base. */
+/* The sum of the parts as seen on the path `base`, which all of them extend; 0 off their paths. The
+ * deepest part is lifted by one condition at a time, together with the part on the condition's
+ * other side, until all are at the base. */
 static Node *join(Diff *d, const Parts *parts, Path *base) {
     Graph *g = d->g;
     Parts all = {NULL, NULL};
@@ -95,13 +103,16 @@ static Node *join(Diff *d, const Parts *parts, Path *base) {
         Parts rest = {NULL, NULL};
         for (Part *p = all.first; p; p = p->next) {
             if (p == deepest) continue;
-            if (p->path->parent == path->parent && p->path->condition == path->condition) other = p;
-            else add_part(d, &rest, p->path, p->adjoint);
+            if (p->path->parent == path->parent && p->path->condition == path->condition)
+                other = p;
+            else
+                add_part(d, &rest, p->path, p->adjoint);
         }
         Node *zero = graph_float(g, (Type)deepest->adjoint->type, 0);
         Node *here = deepest->adjoint, *there = other ? other->adjoint : zero;
         add_part(d, &rest, path->parent,
-                 simplify_op(g, OP_COND, path->condition, path->taken ? here : there, path->taken ? there : here));
+                 simplify_op(g, OP_COND, path->condition, path->taken ? here : there,
+                             path->taken ? there : here));
         all = rest;
     }
 }
@@ -175,12 +186,15 @@ void diff_backward(Graph *g, bool keep_value) {
     Node **wrt = ARENA_ARRAY(g->arena, Node *, nvars), **d = ARENA_ARRAY(g->arena, Node *, nvars);
     size_t n = 0;
     for (size_t i = 0; i < nvars; i++)
-        if (g->vars[i].kind == VAR_INPUT || g->vars[i].kind == VAR_LEARN) wrt[n++] = g->vars[i].node;
-    Node *dy = graph_var(g, VAR_COTANGENT, prefixed(g, "d", g->outs[0].name), (Type)y->type, y->axes | AXES_REST);
+        if (g->vars[i].kind == VAR_INPUT || g->vars[i].kind == VAR_LEARN)
+            wrt[n++] = g->vars[i].node;
+    Node *dy = graph_var(g, VAR_COTANGENT, prefixed(g, "d", g->outs[0].name), (Type)y->type,
+                         y->axes | AXES_REST);
     diff_reverse(g, y, wrt, d, n);
     if (!keep_value) g->nouts = 0;
     for (size_t i = 0; i < n; i++)
-        graph_output(g, prefixed(g, "d", g->vars[wrt[i]->attr].name), simplify_op(g, OP_DMUL, dy, d[i], NULL));
+        graph_output(g, prefixed(g, "d", g->vars[wrt[i]->attr].name),
+                     simplify_op(g, OP_DMUL, dy, d[i], NULL));
 }
 
 void diff_backward2(Graph *g) {
@@ -192,7 +206,8 @@ void diff_backward2(Graph *g) {
         if (g->vars[i].kind != VAR_PARAM) wrt[n++] = g->vars[i].node;
     for (size_t k = 0; k < nouts; k++) {
         Node *dx = g->outs[k].node;
-        Node *ddx = graph_var(g, VAR_COTANGENT, prefixed(g, "d", g->outs[k].name), (Type)dx->type, AXES_REST);
+        Node *ddx = graph_var(g, VAR_COTANGENT, prefixed(g, "d", g->outs[k].name), (Type)dx->type,
+                              AXES_REST);
         diff_reverse(g, dx, wrt, d, n);
         for (size_t i = 0; i < n; i++) {
             Node *part = simplify_op(g, OP_DMUL, ddx, d[i], NULL);
@@ -200,5 +215,6 @@ void diff_backward2(Graph *g) {
         }
     }
     g->nouts = 0;
-    for (size_t i = 0; i < n; i++) graph_output(g, prefixed(g, "d_", g->vars[wrt[i]->attr].name), sums[i]);
+    for (size_t i = 0; i < n; i++)
+        graph_output(g, prefixed(g, "d_", g->vars[wrt[i]->attr].name), sums[i]);
 }

@@ -8,8 +8,10 @@ void eval_prepare(Evaluator *e, const Graph *g) {
     e->order = ARENA_ARRAY(g->arena, const Node *, g->nnodes + 1);
     for (size_t i = 0; i < g->nnodes; i++) {
         if (!needed[i]) continue;
-        if (g->nodes[i]->op == OP_CONST) e->values[i] = g->nodes[i]->bits;
-        else e->order[e->count++] = g->nodes[i];
+        if (g->nodes[i]->op == OP_CONST)
+            e->values[i] = g->nodes[i]->bits;
+        else
+            e->order[e->count++] = g->nodes[i];
     }
 }
 
@@ -36,19 +38,25 @@ static bool condition_is_nan(const Node *c, mpfr_t *values) {
     return nan;
 }
 
-void eval_real(const Graph *g, const mpfr_srcptr *vars, const mpfr_ptr *outs, mpfr_prec_t precision) {
+void eval_real(const Graph *g, const mpfr_srcptr *vars, const mpfr_ptr *outs,
+               mpfr_prec_t precision) {
     const bool *needed = graph_needed(g);
     mpfr_t *values = ARENA_ARRAY(g->arena, mpfr_t, g->nnodes + 1);
     for (size_t i = 0; i < g->nnodes; i++) {
         const Node *n = g->nodes[i];
         if (!needed[i]) continue;
         number_init(values[i], arena_alloc(g->arena, mpfr_custom_get_size(precision)), precision);
-        if (n->op == OP_VAR) mpfr_set(values[i], vars[n->attr], MPFR_RNDN);
-        else if (n->op == OP_CONST && n->num) mpfr_set(values[i], n->num, MPFR_RNDN);
-        else if (n->op == OP_CONST) mpfr_set_ui(values[i], n->bits != 0, MPFR_RNDN);
-        else if ((n->op == OP_COND) && condition_is_nan(n->arg[0], values)) mpfr_set_nan(values[i]);
+        if (n->op == OP_VAR)
+            mpfr_set(values[i], vars[n->attr], MPFR_RNDN);
+        else if (n->op == OP_CONST && n->num)
+            mpfr_set(values[i], n->num, MPFR_RNDN);
+        else if (n->op == OP_CONST)
+            mpfr_set_ui(values[i], n->bits != 0, MPFR_RNDN);
+        else if ((n->op == OP_COND) && condition_is_nan(n->arg[0], values))
+            mpfr_set_nan(values[i]);
         else
-            fold_real((Op)n->op, values[i], values[n->arg[0]->id], n->nargs > 1 ? values[n->arg[1]->id] : NULL,
+            fold_real((Op)n->op, values[i], values[n->arg[0]->id],
+                      n->nargs > 1 ? values[n->arg[1]->id] : NULL,
                       n->nargs > 2 ? values[n->arg[2]->id] : NULL);
     }
     for (size_t i = 0; i < g->nouts; i++) mpfr_set(outs[i], values[g->outs[i].node->id], MPFR_RNDN);

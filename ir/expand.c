@@ -1,5 +1,5 @@
-/* From mathematics to primitives: constants are rounded to their types, every EXPAND row is rewritten. The functions are
- * in expand/; here are the choices, with what a NaN does to them. */
+/* From mathematics to primitives: constants are rounded to their types, every EXPAND row is
+ * rewritten. The functions are in expand/; here are the choices, with what a NaN does to them. */
 #include <assert.h>
 #include <math.h>
 
@@ -7,7 +7,9 @@
 
 static Node *op1(Graph *g, Op op, Node *a) { return graph_op(g, op, a, NULL, NULL); }
 static Node *op2(Graph *g, Op op, Node *a, Node *b) { return graph_op(g, op, a, b, NULL); }
-static Node *choose(Graph *g, Node *c, Node *a, Node *b) { return a == b ? a : graph_op(g, OP_SELECT, c, a, b); }
+static Node *choose(Graph *g, Node *c, Node *a, Node *b) {
+    return a == b ? a : graph_op(g, OP_SELECT, c, a, b);
+}
 static Node *nan_of(Graph *g, Type t) { return graph_float(g, t, (double)NAN); }
 
 /* ---- conditions ---- */
@@ -20,7 +22,8 @@ static Node *all_ordered(Graph *g, const Node *condition, Node *const *map) {
     Node *ordered = NULL;
     for (size_t i = 0; i < n && i < CAP; i += 2) {
         Node *a = map[compared[i]->id];
-        Node *b = i + 1 < n && compared[i + 1]->type == compared[i]->type ? map[compared[i + 1]->id] : a;
+        Node *b =
+            i + 1 < n && compared[i + 1]->type == compared[i]->type ? map[compared[i + 1]->id] : a;
         if (b == a && i + 1 < n) i--; /* of another type: on its own */
         Node *one = op2(g, OP_ORD, a, b);
         ordered = ordered ? op2(g, OP_AND, ordered, one) : one;
@@ -34,10 +37,13 @@ static bool holds_only_ordered(const Node *c) {
     return c->op == OP_LT || c->op == OP_LE || c->op == OP_EQ || c->op == OP_ORD;
 }
 
-static bool is_single(const Node *condition) { return condition->op == OP_LT || condition->op == OP_LE; }
+static bool is_single(const Node *condition) {
+    return condition->op == OP_LT || condition->op == OP_LE;
+}
 
-/* A NaN fails every comparison and so takes the second value: that is enough where the second value is NaN then anyway.
- * Where the first one is, the comparison is turned round; else the NaN is put in by hand. */
+/* A NaN fails every comparison and so takes the second value: that is enough where the second value
+ * is NaN then anyway. Where the first one is, the comparison is turned round; else the NaN is put
+ * in by hand. */
 static Node *expand_cond(Graph *g, const Node *n, Node *const *map) {
     const Node *c = n->arg[0];
     Node *cond = map[c->id], *a = map[n->arg[1]->id], *b = map[n->arg[2]->id];
@@ -59,7 +65,8 @@ static Node *expand_cond(Graph *g, const Node *n, Node *const *map) {
 
 static bool is_ordered_const(const Node *n) { return node_is_const(n) && !mpfr_nan_p(n->num); }
 
-/* One comparison and one choice where a side is constant: that form is a single maximum instruction and keeps a NaN. */
+/* One comparison and one choice where a side is constant: that form is a single maximum instruction
+ * and keeps a NaN. */
 static Node *expand_extreme(Graph *g, Node *a, Node *b, bool max) {
     if (is_ordered_const(b)) {
         Node *t = a;
@@ -128,44 +135,81 @@ static Node *expand_power(Graph *g, Node *a, Node *b) {
 
 static Node *expand_node(Graph *g, const Node *n, Node *const *map) {
     Node *a = map[n->arg[0]->id];
-    Node *b = n->nargs > 1 ? map[n->arg[1]->id] : NULL, *c = n->nargs > 2 ? map[n->arg[2]->id] : NULL;
+    Node *b = n->nargs > 1 ? map[n->arg[1]->id] : NULL,
+         *c = n->nargs > 2 ? map[n->arg[2]->id] : NULL;
     switch ((Op)n->op) {
-    case OP_COND: return expand_cond(g, n, map);
-    case OP_MAX: return expand_extreme(g, a, b, true);
-    case OP_MIN: return expand_extreme(g, a, b, false);
-    case OP_CLAMP: return expand_extreme(g, c, expand_extreme(g, b, a, true), false);
-    case OP_SIGN: return expand_sign(g, a);
-    case OP_STEP: return expand_step(g, a);
-    case OP_DMUL: return expand_dmul(g, a, b);
+    case OP_COND:
+        return expand_cond(g, n, map);
+    case OP_MAX:
+        return expand_extreme(g, a, b, true);
+    case OP_MIN:
+        return expand_extreme(g, a, b, false);
+    case OP_CLAMP:
+        return expand_extreme(g, c, expand_extreme(g, b, a, true), false);
+    case OP_SIGN:
+        return expand_sign(g, a);
+    case OP_STEP:
+        return expand_step(g, a);
+    case OP_DMUL:
+        return expand_dmul(g, a, b);
     case OP_STOP:
-    case OP_CUSTOM: return a;
-    case OP_POW: return expand_power(g, a, b);
-    case OP_EXP: return expand_exp(g, a);
-    case OP_EXP2: return expand_exp2(g, a);
-    case OP_EXPM1: return expand_expm1(g, a);
-    case OP_LOG: return expand_log(g, a);
-    case OP_LOG2: return expand_log2(g, a);
-    case OP_LOG1P: return expand_log1p(g, a);
-    case OP_RSQRT: return expand_rsqrt(g, a);
-    case OP_SIN: return expand_sin(g, a);
-    case OP_COS: return expand_cos(g, a);
-    case OP_TAN: return expand_tan(g, a);
-    case OP_ASIN: return expand_asin(g, a);
-    case OP_ACOS: return expand_acos(g, a);
-    case OP_ATAN: return expand_atan(g, a);
-    case OP_SINH: return expand_sinh(g, a);
-    case OP_COSH: return expand_cosh(g, a);
-    case OP_TANH: return expand_tanh(g, a);
-    case OP_ASINH: return expand_asinh(g, a);
-    case OP_ERF: return expand_erf(g, a);
-    case OP_ERFC: return expand_erfc(g, a);
-    case OP_ERFCX: return expand_erfcx(g, a);
-    case OP_SIGMOID: return expand_sigmoid(g, a);
-    case OP_SOFTPLUS: return expand_softplus(g, a);
-    case OP_LOGSIGMOID: return expand_logsigmoid(g, a);
-    case OP_SECH2: return expand_sech2(g, a);
-    case OP_NORMCDF: return expand_normcdf(g, a);
-    default: assert(op_info[n->op].prim); return graph_op(g, (Op)n->op, a, b, c);
+    case OP_CUSTOM:
+        return a;
+    case OP_POW:
+        return expand_power(g, a, b);
+    case OP_EXP:
+        return expand_exp(g, a);
+    case OP_EXP2:
+        return expand_exp2(g, a);
+    case OP_EXPM1:
+        return expand_expm1(g, a);
+    case OP_LOG:
+        return expand_log(g, a);
+    case OP_LOG2:
+        return expand_log2(g, a);
+    case OP_LOG1P:
+        return expand_log1p(g, a);
+    case OP_RSQRT:
+        return expand_rsqrt(g, a);
+    case OP_SIN:
+        return expand_sin(g, a);
+    case OP_COS:
+        return expand_cos(g, a);
+    case OP_TAN:
+        return expand_tan(g, a);
+    case OP_ASIN:
+        return expand_asin(g, a);
+    case OP_ACOS:
+        return expand_acos(g, a);
+    case OP_ATAN:
+        return expand_atan(g, a);
+    case OP_SINH:
+        return expand_sinh(g, a);
+    case OP_COSH:
+        return expand_cosh(g, a);
+    case OP_TANH:
+        return expand_tanh(g, a);
+    case OP_ASINH:
+        return expand_asinh(g, a);
+    case OP_ERF:
+        return expand_erf(g, a);
+    case OP_ERFC:
+        return expand_erfc(g, a);
+    case OP_ERFCX:
+        return expand_erfcx(g, a);
+    case OP_SIGMOID:
+        return expand_sigmoid(g, a);
+    case OP_SOFTPLUS:
+        return expand_softplus(g, a);
+    case OP_LOGSIGMOID:
+        return expand_logsigmoid(g, a);
+    case OP_SECH2:
+        return expand_sech2(g, a);
+    case OP_NORMCDF:
+        return expand_normcdf(g, a);
+    default:
+        assert(op_info[n->op].prim);
+        return graph_op(g, (Op)n->op, a, b, c);
     }
 }
 
@@ -177,8 +221,10 @@ void expand_graph(Graph *g) {
     for (size_t i = 0; i < count; i++) {
         Node *n = g->nodes[i];
         if (!needed[i]) continue;
-        if (n->op == OP_CONST && n->num) map[i] = graph_number(g, (Type)n->type, n->num);
-        else map[i] = n->nargs ? expand_node(g, n, map) : n;
+        if (n->op == OP_CONST && n->num)
+            map[i] = graph_number(g, (Type)n->type, n->num);
+        else
+            map[i] = n->nargs ? expand_node(g, n, map) : n;
     }
     for (size_t i = 0; i < g->nouts; i++) g->outs[i].node = map[g->outs[i].node->id];
 }

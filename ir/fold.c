@@ -13,7 +13,8 @@ static bool angle_is_huge(mpfr_srcptr a) {
     return mpfr_regular_p(a) && mpfr_get_exp(a) > LARGEST_ANGLE_EXPONENT;
 }
 
-/* The functions below have no MPFR routine; `t` has 64 bits more than r, and takes the last rounding but one. */
+/* The functions below have no MPFR routine; `t` has 64 bits more than r, and takes the last
+ * rounding but one. */
 
 static void sigmoid(mpfr_ptr t, mpfr_srcptr a) { /* 1/(1 + exp(-a)) */
     mpfr_neg(t, a, MPFR_RNDN);
@@ -24,8 +25,10 @@ static void sigmoid(mpfr_ptr t, mpfr_srcptr a) { /* 1/(1 + exp(-a)) */
 
 static void softplus(mpfr_ptr t, mpfr_srcptr a) { /* log1p(exp(a)) */
     mpfr_exp(t, a, MPFR_RNDN);
-    if (mpfr_inf_p(t)) mpfr_set(t, a, MPFR_RNDN);
-    else mpfr_log1p(t, t, MPFR_RNDN);
+    if (mpfr_inf_p(t))
+        mpfr_set(t, a, MPFR_RNDN);
+    else
+        mpfr_log1p(t, t, MPFR_RNDN);
 }
 
 static void sech2(mpfr_ptr t, mpfr_srcptr a) {
@@ -34,7 +37,9 @@ static void sech2(mpfr_ptr t, mpfr_srcptr a) {
     mpfr_ui_div(t, 1, t, MPFR_RNDN);
 }
 
-static void normcdf(mpfr_ptr t, mpfr_srcptr a) { /* erfc(-a/sqrt 2)/2; the argument's error is amplified by a^2 */
+static void
+normcdf(mpfr_ptr t,
+        mpfr_srcptr a) { /* erfc(-a/sqrt 2)/2; the argument's error is amplified by a^2 */
     mpfr_t u;
     const mpfr_exp_t e = mpfr_regular_p(a) ? mpfr_get_exp(a) : 0;
     mpfr_init2(u, mpfr_get_prec(t) + (e > 0 && e < 64 ? 2 * e : 0));
@@ -48,8 +53,10 @@ static void normcdf(mpfr_ptr t, mpfr_srcptr a) { /* erfc(-a/sqrt 2)/2; the argum
 
 static void erfcx(mpfr_ptr t, mpfr_srcptr a) {
     mpfr_t u;
-    if (mpfr_regular_p(a) && mpfr_sgn(a) > 0 && mpfr_get_exp(a) > 13) { /* exp(a^2) would leave MPFR's range of exponents */
-        /* 1/(a sqrt pi) * sum (-1)^k (2k-1)!!/(2a^2)^k, DLMF 7.12.1; 16 terms leave less than 2^-330 */
+    if (mpfr_regular_p(a) && mpfr_sgn(a) > 0 &&
+        mpfr_get_exp(a) > 13) { /* exp(a^2) would leave MPFR's range of exponents */
+        /* 1/(a sqrt pi) * sum (-1)^k (2k-1)!!/(2a^2)^k, DLMF 7.12.1; 16 terms leave less than
+         * 2^-330 */
         mpfr_t term;
         mpfr_inits2(mpfr_get_prec(t), u, term, (mpfr_ptr)0);
         mpfr_sqr(u, a, MPFR_RNDN);
@@ -92,60 +99,132 @@ static void set_bool(mpfr_ptr r, bool v) { mpfr_set_ui(r, v, MPFR_RNDN); }
 bool fold_real(Op op, mpfr_ptr r, mpfr_srcptr a, mpfr_srcptr b, mpfr_srcptr c) {
     const mpfr_rnd_t N = MPFR_RNDN;
     switch (op) {
-    case OP_ADD: mpfr_add(r, a, b, N); return true;
-    case OP_SUB: mpfr_sub(r, a, b, N); return true;
-    case OP_MUL: mpfr_mul(r, a, b, N); return true;
-    case OP_DIV: mpfr_div(r, a, b, N); return true;
-    case OP_NEG: mpfr_neg(r, a, N); return true;
-    case OP_ABS: mpfr_abs(r, a, N); return true;
-    case OP_FMA: mpfr_fma(r, a, b, c, N); return true;
-    case OP_SQRT: mpfr_sqrt(r, a, N); return true;
-    case OP_FLOOR: mpfr_floor(r, a); return true;
-    case OP_CEIL: mpfr_ceil(r, a); return true;
-    case OP_ROUND: mpfr_roundeven(r, a); return true;
-    case OP_TRUNC: mpfr_trunc(r, a); return true;
-    case OP_LT: set_bool(r, mpfr_less_p(a, b)); return true;
-    case OP_LE: set_bool(r, mpfr_lessequal_p(a, b)); return true;
-    case OP_EQ: set_bool(r, mpfr_equal_p(a, b)); return true;
-    case OP_NE: set_bool(r, !mpfr_equal_p(a, b)); return true;
-    case OP_ORD: set_bool(r, !mpfr_unordered_p(a, b)); return true;
-    case OP_AND: set_bool(r, !mpfr_zero_p(a) && !mpfr_zero_p(b)); return true;
-    case OP_OR: set_bool(r, !mpfr_zero_p(a) || !mpfr_zero_p(b)); return true;
-    case OP_NOT: set_bool(r, mpfr_zero_p(a)); return true;
+    case OP_ADD:
+        mpfr_add(r, a, b, N);
+        return true;
+    case OP_SUB:
+        mpfr_sub(r, a, b, N);
+        return true;
+    case OP_MUL:
+        mpfr_mul(r, a, b, N);
+        return true;
+    case OP_DIV:
+        mpfr_div(r, a, b, N);
+        return true;
+    case OP_NEG:
+        mpfr_neg(r, a, N);
+        return true;
+    case OP_ABS:
+        mpfr_abs(r, a, N);
+        return true;
+    case OP_FMA:
+        mpfr_fma(r, a, b, c, N);
+        return true;
+    case OP_SQRT:
+        mpfr_sqrt(r, a, N);
+        return true;
+    case OP_FLOOR:
+        mpfr_floor(r, a);
+        return true;
+    case OP_CEIL:
+        mpfr_ceil(r, a);
+        return true;
+    case OP_ROUND:
+        mpfr_roundeven(r, a);
+        return true;
+    case OP_TRUNC:
+        mpfr_trunc(r, a);
+        return true;
+    case OP_LT:
+        set_bool(r, mpfr_less_p(a, b));
+        return true;
+    case OP_LE:
+        set_bool(r, mpfr_lessequal_p(a, b));
+        return true;
+    case OP_EQ:
+        set_bool(r, mpfr_equal_p(a, b));
+        return true;
+    case OP_NE:
+        set_bool(r, !mpfr_equal_p(a, b));
+        return true;
+    case OP_ORD:
+        set_bool(r, !mpfr_unordered_p(a, b));
+        return true;
+    case OP_AND:
+        set_bool(r, !mpfr_zero_p(a) && !mpfr_zero_p(b));
+        return true;
+    case OP_OR:
+        set_bool(r, !mpfr_zero_p(a) || !mpfr_zero_p(b));
+        return true;
+    case OP_NOT:
+        set_bool(r, mpfr_zero_p(a));
+        return true;
     case OP_SELECT:
     case OP_GUARD:
-    case OP_COND: mpfr_set(r, mpfr_zero_p(a) ? c : b, N); return true;
+    case OP_COND:
+        mpfr_set(r, mpfr_zero_p(a) ? c : b, N);
+        return true;
     case OP_MAX:
     case OP_MIN:
-        if (mpfr_nan_p(a) || mpfr_nan_p(b)) mpfr_set_nan(r);
-        else mpfr_set(r, (op == OP_MAX ? mpfr_less_p(a, b) : mpfr_less_p(b, a)) ? b : a, N);
+        if (mpfr_nan_p(a) || mpfr_nan_p(b))
+            mpfr_set_nan(r);
+        else
+            mpfr_set(r, (op == OP_MAX ? mpfr_less_p(a, b) : mpfr_less_p(b, a)) ? b : a, N);
         return true;
     case OP_CLAMP:
-        if (mpfr_nan_p(a) || mpfr_nan_p(b) || mpfr_nan_p(c)) mpfr_set_nan(r);
-        else mpfr_set(r, mpfr_less_p(a, b) ? (mpfr_less_p(c, b) ? c : b) : mpfr_less_p(c, a) ? c : a, N);
+        if (mpfr_nan_p(a) || mpfr_nan_p(b) || mpfr_nan_p(c))
+            mpfr_set_nan(r);
+        else
+            mpfr_set(r,
+                     mpfr_less_p(a, b)   ? (mpfr_less_p(c, b) ? c : b)
+                     : mpfr_less_p(c, a) ? c
+                                         : a,
+                     N);
         return true;
     case OP_SIGN:
-        if (mpfr_nan_p(a)) mpfr_set_nan(r);
-        else if (mpfr_zero_p(a)) mpfr_set(r, a, N);
-        else mpfr_set_si(r, mpfr_sgn(a), N);
+        if (mpfr_nan_p(a))
+            mpfr_set_nan(r);
+        else if (mpfr_zero_p(a))
+            mpfr_set(r, a, N);
+        else
+            mpfr_set_si(r, mpfr_sgn(a), N);
         return true;
     case OP_STEP:
-        if (mpfr_nan_p(a)) mpfr_set_nan(r);
-        else set_bool(r, mpfr_sgn(a) > 0);
+        if (mpfr_nan_p(a))
+            mpfr_set_nan(r);
+        else
+            set_bool(r, mpfr_sgn(a) > 0);
         return true;
     case OP_DMUL:
-        if (mpfr_nan_p(a) || mpfr_nan_p(b)) mpfr_set_nan(r);
-        else if (mpfr_zero_p(a) || mpfr_zero_p(b)) mpfr_set_zero(r, 1);
-        else mpfr_mul(r, a, b, N);
+        if (mpfr_nan_p(a) || mpfr_nan_p(b))
+            mpfr_set_nan(r);
+        else if (mpfr_zero_p(a) || mpfr_zero_p(b))
+            mpfr_set_zero(r, 1);
+        else
+            mpfr_mul(r, a, b, N);
         return true;
     case OP_STOP:
-    case OP_CUSTOM: mpfr_set(r, a, N); return true;
-    case OP_EXP: mpfr_exp(r, a, N); return true;
-    case OP_EXP2: mpfr_exp2(r, a, N); return true;
-    case OP_EXPM1: mpfr_expm1(r, a, N); return true;
-    case OP_LOG: mpfr_log(r, a, N); return true;
-    case OP_LOG2: mpfr_log2(r, a, N); return true;
-    case OP_LOG1P: mpfr_log1p(r, a, N); return true;
+    case OP_CUSTOM:
+        mpfr_set(r, a, N);
+        return true;
+    case OP_EXP:
+        mpfr_exp(r, a, N);
+        return true;
+    case OP_EXP2:
+        mpfr_exp2(r, a, N);
+        return true;
+    case OP_EXPM1:
+        mpfr_expm1(r, a, N);
+        return true;
+    case OP_LOG:
+        mpfr_log(r, a, N);
+        return true;
+    case OP_LOG2:
+        mpfr_log2(r, a, N);
+        return true;
+    case OP_LOG1P:
+        mpfr_log1p(r, a, N);
+        return true;
     case OP_RSQRT: /* MPFR gives +inf for -0, IEEE 754 -inf */
         mpfr_rec_sqrt(r, a, N);
         if (mpfr_zero_p(a)) mpfr_set_inf(r, mpfr_signbit(a) ? -1 : 1);
@@ -153,22 +232,50 @@ bool fold_real(Op op, mpfr_ptr r, mpfr_srcptr a, mpfr_srcptr b, mpfr_srcptr c) {
     case OP_SIN:
     case OP_COS:
     case OP_TAN:
-        if (angle_is_huge(a)) mpfr_set_nan(r);
-        else (op == OP_SIN ? mpfr_sin : op == OP_COS ? mpfr_cos : mpfr_tan)(r, a, N);
+        if (angle_is_huge(a))
+            mpfr_set_nan(r);
+        else
+            (op == OP_SIN ? mpfr_sin : op == OP_COS ? mpfr_cos : mpfr_tan)(r, a, N);
         return true;
-    case OP_ASIN: mpfr_asin(r, a, N); return true;
-    case OP_ACOS: mpfr_acos(r, a, N); return true;
-    case OP_ATAN: mpfr_atan(r, a, N); return true;
-    case OP_SINH: mpfr_sinh(r, a, N); return true;
-    case OP_COSH: mpfr_cosh(r, a, N); return true;
-    case OP_TANH: mpfr_tanh(r, a, N); return true;
-    case OP_ASINH: mpfr_asinh(r, a, N); return true;
-    case OP_ERF: mpfr_erf(r, a, N); return true;
-    case OP_ERFC: mpfr_erfc(r, a, N); return true;
-    case OP_ERFCX: composed(erfcx, r, a); return true;
-    case OP_POW: mpfr_pow(r, a, b, N); return true;
-    case OP_SIGMOID: composed(sigmoid, r, a); return true;
-    case OP_SOFTPLUS: composed(softplus, r, a); return true;
+    case OP_ASIN:
+        mpfr_asin(r, a, N);
+        return true;
+    case OP_ACOS:
+        mpfr_acos(r, a, N);
+        return true;
+    case OP_ATAN:
+        mpfr_atan(r, a, N);
+        return true;
+    case OP_SINH:
+        mpfr_sinh(r, a, N);
+        return true;
+    case OP_COSH:
+        mpfr_cosh(r, a, N);
+        return true;
+    case OP_TANH:
+        mpfr_tanh(r, a, N);
+        return true;
+    case OP_ASINH:
+        mpfr_asinh(r, a, N);
+        return true;
+    case OP_ERF:
+        mpfr_erf(r, a, N);
+        return true;
+    case OP_ERFC:
+        mpfr_erfc(r, a, N);
+        return true;
+    case OP_ERFCX:
+        composed(erfcx, r, a);
+        return true;
+    case OP_POW:
+        mpfr_pow(r, a, b, N);
+        return true;
+    case OP_SIGMOID:
+        composed(sigmoid, r, a);
+        return true;
+    case OP_SOFTPLUS:
+        composed(softplus, r, a);
+        return true;
     case OP_LOGSIGMOID: {
         mpfr_t t;
         mpfr_init2(t, mpfr_get_prec(a));
@@ -178,8 +285,12 @@ bool fold_real(Op op, mpfr_ptr r, mpfr_srcptr a, mpfr_srcptr b, mpfr_srcptr c) {
         mpfr_clear(t);
         return true;
     }
-    case OP_SECH2: composed(sech2, r, a); return true;
-    case OP_NORMCDF: composed(normcdf, r, a); return true;
+    case OP_SECH2:
+        composed(sech2, r, a);
+        return true;
+    case OP_NORMCDF:
+        composed(normcdf, r, a);
+        return true;
     case OP_CONST:
     case OP_VAR:
     case OP_BAD:
@@ -202,7 +313,8 @@ bool fold_real(Op op, mpfr_ptr r, mpfr_srcptr a, mpfr_srcptr b, mpfr_srcptr c) {
     case OP_NARROW:
     case OP_IWIDEN:
     case OP_INARROW:
-    case OP_COUNT: return false;
+    case OP_COUNT:
+        return false;
     }
     return false;
 }
@@ -238,57 +350,99 @@ uint64_t fold_encode(mpfr_srcptr v, Type type) {
 }
 
 void fold_decode(mpfr_ptr v, uint64_t bits, Type type) {
-    if (type == TYPE_F32) mpfr_set_flt(v, to_f32(bits), MPFR_RNDN);
-    else mpfr_set_d(v, to_f64(bits), MPFR_RNDN);
+    if (type == TYPE_F32)
+        mpfr_set_flt(v, to_f32(bits), MPFR_RNDN);
+    else
+        mpfr_set_d(v, to_f64(bits), MPFR_RNDN);
 }
 
 static uint64_t float32(Op op, const uint64_t arg[3]) {
     const float a = to_f32(arg[0]), b = to_f32(arg[1]), c = to_f32(arg[2]);
     switch (op) {
-    case OP_ADD: return of_f32(a + b);
-    case OP_SUB: return of_f32(a - b);
-    case OP_MUL: return of_f32(a * b);
-    case OP_DIV: return of_f32(a / b);
-    case OP_FMA: return of_f32(fmaf(a, b, c));
-    case OP_SQRT: return of_f32(sqrtf(a));
-    case OP_FLOOR: return of_f32(floorf(a));
-    case OP_CEIL: return of_f32(ceilf(a));
-    case OP_ROUND: return of_f32(nearbyintf(a));
-    case OP_TRUNC: return of_f32(truncf(a));
-    case OP_NEG: return arg[0] ^ 0x80000000u;
-    case OP_ABS: return arg[0] & 0x7fffffffu;
-    case OP_LT: return a < b;
-    case OP_LE: return a <= b;
-    case OP_EQ: return a == b;
-    case OP_NE: return a != b;
-    case OP_ORD: return !isunordered(a, b);
-    case OP_WIDEN: return of_f64((double)a);
-    default: assert(!"a float operation"); return 0;
+    case OP_ADD:
+        return of_f32(a + b);
+    case OP_SUB:
+        return of_f32(a - b);
+    case OP_MUL:
+        return of_f32(a * b);
+    case OP_DIV:
+        return of_f32(a / b);
+    case OP_FMA:
+        return of_f32(fmaf(a, b, c));
+    case OP_SQRT:
+        return of_f32(sqrtf(a));
+    case OP_FLOOR:
+        return of_f32(floorf(a));
+    case OP_CEIL:
+        return of_f32(ceilf(a));
+    case OP_ROUND:
+        return of_f32(nearbyintf(a));
+    case OP_TRUNC:
+        return of_f32(truncf(a));
+    case OP_NEG:
+        return arg[0] ^ 0x80000000u;
+    case OP_ABS:
+        return arg[0] & 0x7fffffffu;
+    case OP_LT:
+        return a < b;
+    case OP_LE:
+        return a <= b;
+    case OP_EQ:
+        return a == b;
+    case OP_NE:
+        return a != b;
+    case OP_ORD:
+        return !isunordered(a, b);
+    case OP_WIDEN:
+        return of_f64((double)a);
+    default:
+        assert(!"a float operation");
+        return 0;
     }
 }
 
 static uint64_t float64(Op op, const uint64_t arg[3]) {
     const double a = to_f64(arg[0]), b = to_f64(arg[1]), c = to_f64(arg[2]);
     switch (op) {
-    case OP_ADD: return of_f64(a + b);
-    case OP_SUB: return of_f64(a - b);
-    case OP_MUL: return of_f64(a * b);
-    case OP_DIV: return of_f64(a / b);
-    case OP_FMA: return of_f64(fma(a, b, c));
-    case OP_SQRT: return of_f64(sqrt(a));
-    case OP_FLOOR: return of_f64(floor(a));
-    case OP_CEIL: return of_f64(ceil(a));
-    case OP_ROUND: return of_f64(nearbyint(a));
-    case OP_TRUNC: return of_f64(trunc(a));
-    case OP_NEG: return arg[0] ^ 0x8000000000000000u;
-    case OP_ABS: return arg[0] & 0x7fffffffffffffffu;
-    case OP_LT: return a < b;
-    case OP_LE: return a <= b;
-    case OP_EQ: return a == b;
-    case OP_NE: return a != b;
-    case OP_ORD: return !isunordered(a, b);
-    case OP_NARROW: return of_f32((float)a);
-    default: assert(!"a float operation"); return 0;
+    case OP_ADD:
+        return of_f64(a + b);
+    case OP_SUB:
+        return of_f64(a - b);
+    case OP_MUL:
+        return of_f64(a * b);
+    case OP_DIV:
+        return of_f64(a / b);
+    case OP_FMA:
+        return of_f64(fma(a, b, c));
+    case OP_SQRT:
+        return of_f64(sqrt(a));
+    case OP_FLOOR:
+        return of_f64(floor(a));
+    case OP_CEIL:
+        return of_f64(ceil(a));
+    case OP_ROUND:
+        return of_f64(nearbyint(a));
+    case OP_TRUNC:
+        return of_f64(trunc(a));
+    case OP_NEG:
+        return arg[0] ^ 0x8000000000000000u;
+    case OP_ABS:
+        return arg[0] & 0x7fffffffffffffffu;
+    case OP_LT:
+        return a < b;
+    case OP_LE:
+        return a <= b;
+    case OP_EQ:
+        return a == b;
+    case OP_NE:
+        return a != b;
+    case OP_ORD:
+        return !isunordered(a, b);
+    case OP_NARROW:
+        return of_f32((float)a);
+    default:
+        assert(!"a float operation");
+        return 0;
     }
 }
 
@@ -304,35 +458,58 @@ static uint64_t integer(Op op, Type type, Type from, const uint64_t arg[3]) {
     const uint64_t a = arg[0] & mask, b = arg[1] & mask;
     const int64_t sa = wide ? (int64_t)a : (int32_t)a, sb = wide ? (int64_t)b : (int32_t)b;
     switch (op) {
-    case OP_IADD: return (a + b) & mask;
-    case OP_ISUB: return (a - b) & mask;
-    case OP_IMUL: return (a * b) & mask;
-    case OP_UMULH: return wide ? upper_product(a, b) : a * b >> 32;
-    case OP_IAND: return a & b;
-    case OP_IOR: return a | b;
-    case OP_IXOR: return a ^ b;
-    case OP_ISHL: return (a << b) & mask;
-    case OP_USHR: return a >> b;
+    case OP_IADD:
+        return (a + b) & mask;
+    case OP_ISUB:
+        return (a - b) & mask;
+    case OP_IMUL:
+        return (a * b) & mask;
+    case OP_UMULH:
+        return wide ? upper_product(a, b) : a * b >> 32;
+    case OP_IAND:
+        return a & b;
+    case OP_IOR:
+        return a | b;
+    case OP_IXOR:
+        return a ^ b;
+    case OP_ISHL:
+        return (a << b) & mask;
+    case OP_USHR:
+        return a >> b;
     /* a right shift of a negative number is the implementation's choice in C; this is not */
-    case OP_ISHR: return (sa < 0 ? ~(~(uint64_t)sa >> b) : a >> b) & mask;
-    case OP_IEQ: return a == b;
-    case OP_ILT: return sa < sb;
-    case OP_ITOF: return type == TYPE_F32 ? of_f32((float)sa) : of_f64((double)sa);
-    case OP_ASFLOAT: return a;
-    case OP_IWIDEN: return (uint64_t)sa;
-    case OP_INARROW: return a & 0xffffffffu;
-    default: assert(!"an integer operation"); return 0;
+    case OP_ISHR:
+        return (sa < 0 ? ~(~(uint64_t)sa >> b) : a >> b) & mask;
+    case OP_IEQ:
+        return a == b;
+    case OP_ILT:
+        return sa < sb;
+    case OP_ITOF:
+        return type == TYPE_F32 ? of_f32((float)sa) : of_f64((double)sa);
+    case OP_ASFLOAT:
+        return a;
+    case OP_IWIDEN:
+        return (uint64_t)sa;
+    case OP_INARROW:
+        return a & 0xffffffffu;
+    default:
+        assert(!"an integer operation");
+        return 0;
     }
 }
 
 uint64_t fold_bits(Op op, Type type, Type from, const uint64_t arg[3]) {
     switch (op) {
-    case OP_AND: return arg[0] & arg[1];
-    case OP_OR: return arg[0] | arg[1];
-    case OP_NOT: return !arg[0];
+    case OP_AND:
+        return arg[0] & arg[1];
+    case OP_OR:
+        return arg[0] | arg[1];
+    case OP_NOT:
+        return !arg[0];
     case OP_SELECT:
-    case OP_GUARD: return arg[0] ? arg[1] : arg[2];
-    case OP_BITS: return arg[0];
+    case OP_GUARD:
+        return arg[0] ? arg[1] : arg[2];
+    case OP_BITS:
+        return arg[0];
     default:
         if (from == TYPE_F32) return float32(op, arg);
         if (from == TYPE_F64) return float64(op, arg);

@@ -1,4 +1,5 @@
-/* Makes nodes: each (operation, arguments) once, typed by the operation's signature, constants folded. */
+/* Makes nodes: each (operation, arguments) once, typed by the operation's signature, constants
+ * folded. */
 #include <assert.h>
 #include <string.h>
 
@@ -14,7 +15,8 @@ Graph *graph_new(Arena *arena, const char *name, Type real) {
 /* ---- hash-consing ---- */
 
 static uint64_t hash_number(mpfr_srcptr v) {
-    if (!mpfr_regular_p(v)) return mpfr_nan_p(v) ? 1 : (mpfr_inf_p(v) ? 2 : 4) + (mpfr_signbit(v) != 0);
+    if (!mpfr_regular_p(v))
+        return mpfr_nan_p(v) ? 1 : (mpfr_inf_p(v) ? 2 : 4) + (mpfr_signbit(v) != 0);
     const mpfr_exp_t e = mpfr_get_exp(v);
     const uint64_t h = hash_bytes(&e, sizeof e, (uint64_t)(mpfr_signbit(v) != 0));
     return hash_bytes(mpfr_custom_get_significand(v), mpfr_custom_get_size(mpfr_get_prec(v)), h);
@@ -88,7 +90,8 @@ static Node *intern_node(Graph *g, const Node *like) {
 /* ---- leaves ---- */
 
 Node *graph_var(Graph *g, VarKind kind, const char *name, Type type, AxisSet axes) {
-    const Node like = {.op = OP_VAR, .type = (uint8_t)type, .axes = axes, .attr = (uint32_t)g->nvars};
+    const Node like = {
+        .op = OP_VAR, .type = (uint8_t)type, .axes = axes, .attr = (uint32_t)g->nvars};
     Node *n = intern_node(g, &like);
     *ARENA_PUSH(g->arena, g->vars, g->nvars, g->vars_cap) =
         (Var){arena_strdup(g->arena, name), kind, n};
@@ -104,8 +107,10 @@ Node *graph_number(Graph *g, Type type, mpfr_srcptr v) {
     assert(type_is_float(type));
     NUMBER_TEMP(exact, NUMBER_BITS);
     const uint64_t bits = fold_encode(v, type);
-    if (g->expanded) fold_decode(exact, bits, type);
-    else mpfr_set(exact, v, MPFR_RNDN);
+    if (g->expanded)
+        fold_decode(exact, bits, type);
+    else
+        mpfr_set(exact, v, MPFR_RNDN);
     const Node like = {.op = OP_CONST, .type = (uint8_t)type, .num = exact, .bits = bits};
     return intern_node(g, &like);
 }
@@ -165,19 +170,32 @@ static Type result_type(Op op, Node *const arg[3], int nargs) {
             assert(k == 0 || sig[k] != 'x' || x == t);
             x = t;
             break;
-        case 'b': assert(t == TYPE_BOOL); break;
-        case 'w': assert(t == TYPE_F64); break;
-        case 'l': assert(t == TYPE_I64); break;
-        default: assert(!"a signature of ops.def");
+        case 'b':
+            assert(t == TYPE_BOOL);
+            break;
+        case 'w':
+            assert(t == TYPE_F64);
+            break;
+        case 'l':
+            assert(t == TYPE_I64);
+            break;
+        default:
+            assert(!"a signature of ops.def");
         }
     }
     switch (sig[0]) {
-    case 'f': return has_f ? f : has_i ? float_of(i) : TYPE_F32;
-    case 'i': return has_i ? i : has_f ? integer_of(f) : TYPE_I32;
-    case 'x': return x;
-    case 'w': return TYPE_F64;
-    case 'l': return TYPE_I64;
-    default: return TYPE_BOOL;
+    case 'f':
+        return has_f ? f : has_i ? float_of(i) : TYPE_F32;
+    case 'i':
+        return has_i ? i : has_f ? integer_of(f) : TYPE_I32;
+    case 'x':
+        return x;
+    case 'w':
+        return TYPE_F64;
+    case 'l':
+        return TYPE_I64;
+    default:
+        return TYPE_BOOL;
     }
 }
 
@@ -205,10 +223,14 @@ static Node *fold_exact(Graph *g, Op op, Type type, Node *const arg[3]) {
     uint32_t depth = 1; /* a form's attr is its depth */
     for (int k = 0; k < op_info[op].nargs; k++)
         if (arg[k]->form && arg[k]->form->attr >= depth) depth = arg[k]->form->attr + 1;
-    if (g->nnodes > before && depth <= DEEPEST_FORM) { /* new: how it came about, as a node outside the table */
+    if (g->nnodes > before &&
+        depth <= DEEPEST_FORM) { /* new: how it came about, as a node outside the table */
         Node *form = ARENA_NEW(g->arena, Node);
-        *form = (Node){.op = (uint16_t)op, .type = (uint8_t)type, .nargs = op_info[op].nargs,
-                       .attr = depth, .arg = {arg[0], arg[1], arg[2]}};
+        *form = (Node){.op = (uint16_t)op,
+                       .type = (uint8_t)type,
+                       .nargs = op_info[op].nargs,
+                       .attr = depth,
+                       .arg = {arg[0], arg[1], arg[2]}};
         n->form = form;
     }
     return n;

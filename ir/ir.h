@@ -1,8 +1,10 @@
-/* The mathematics: a typed, hash-consed expression graph and the passes over it, in the order in which data flows.
+/* The mathematics: a typed, hash-consed expression graph and the passes over it, in the order in
+ * which data flows.
  *
- * A Graph lives in an arena. Nodes are immutable, made once for each (operation, arguments), and numbered so that
- * arguments come before their users: ascending ids are a topological order. A pass makes new nodes in the same graph
- * and points the outputs at them; what is no longer reachable from an output is simply not visited again. */
+ * A Graph lives in an arena. Nodes are immutable, made once for each (operation, arguments), and
+ * numbered so that arguments come before their users: ascending ids are a topological order. A pass
+ * makes new nodes in the same graph and points the outputs at them; what is no longer reachable
+ * from an output is simply not visited again. */
 #ifndef ACTC_IR_H
 #define ACTC_IR_H
 
@@ -24,7 +26,7 @@ static inline bool type_is_int(Type t) { return t == TYPE_I32 || t == TYPE_I64; 
 
 typedef enum {
 #define PRIM(id, name, sig, props, d0, d1, d2) OP_##id,
-#define EXPAND PRIM
+#define EXPAND                                 PRIM
 #include "ops.def"
 #undef PRIM
 #undef EXPAND
@@ -38,21 +40,23 @@ typedef enum {
     STAGE_COUNT
 } Stage;
 
-/* Axes of a graph, one bit each; bit 0 is `..`, all the others of an array. An empty set is a scalar. */
+/* Axes of a graph, one bit each; bit 0 is `..`, all the others of an array. An empty set is a
+ * scalar. */
 typedef uint32_t AxisSet;
 enum { AXES_REST = 1u };
 
 typedef struct Node Node;
 struct Node {
-    uint16_t op;   /* Op */
-    uint8_t type;  /* Type */
+    uint16_t op;  /* Op */
+    uint8_t type; /* Type */
     uint8_t nargs;
     uint32_t id;   /* index into Graph.nodes */
     AxisSet axes;  /* those on which the value depends */
     uint32_t attr; /* VAR: index into Graph.vars */
     Node *arg[3];
-    /* CONST only. `num` is the exact real value (256 bits; NULL for integers and conditions), `bits` its encoding
-     * rounded to `type`, or the integer. `form`, if there is one, is how it came about (sqrt(2/pi)): for people. */
+    /* CONST only. `num` is the exact real value (256 bits; NULL for integers and conditions),
+     * `bits` its encoding rounded to `type`, or the integer. `form`, if there is one, is how it
+     * came about (sqrt(2/pi)): for people. */
     mpfr_ptr num;
     uint64_t bits;
     const Node *form;
@@ -104,7 +108,8 @@ extern const OpInfo op_info[OP_COUNT];
 /* The operation of that name, or OP_COUNT. */
 Op op_by_name(const char *name);
 
-/* A number of the given precision on the stack: nothing to clear, so nothing leaks when the arena jumps out. */
+/* A number of the given precision on the stack: nothing to clear, so nothing leaks when the arena
+ * jumps out. */
 #define NUMBER_TEMP(v, precision)                                                                  \
     mp_limb_t v##_limbs[(precision) / 32 + 1];                                                     \
     mpfr_t v;                                                                                      \
@@ -121,8 +126,9 @@ Graph *graph_new(Arena *arena, const char *name, Type real);
 Node *graph_var(Graph *g, VarKind kind, const char *name, Type type, AxisSet axes);
 void graph_output(Graph *g, const char *name, Node *value);
 
-/* Arguments beyond the operation's count are NULL. Types must fit the signature (asserted). Where all arguments are
- * constants the result is one: exact (256 bits) before expansion, as the machine computes after it. */
+/* Arguments beyond the operation's count are NULL. Types must fit the signature (asserted). Where
+ * all arguments are constants the result is one: exact (256 bits) before expansion, as the machine
+ * computes after it. */
 Node *graph_op(Graph *g, Op op, Node *a, Node *b, Node *c);
 
 /* Constants. A float constant is exact until expansion; `graph_number` copies v. */
@@ -141,45 +147,49 @@ bool node_is(const Node *n, double v);
 
 /* ---- fold.c: one operation on constants ---- */
 
-/* r = op(args) in MPFR at r's precision; false if the operation has no real meaning. Conditions are 0 and 1. */
+/* r = op(args) in MPFR at r's precision; false if the operation has no real meaning. Conditions are
+ * 0 and 1. */
 bool fold_real(Op op, mpfr_ptr r, mpfr_srcptr a, mpfr_srcptr b, mpfr_srcptr c);
-/* The encoding of v rounded to nearest in `type` (a float type), subnormals and overflow included; and back. */
+/* The encoding of v rounded to nearest in `type` (a float type), subnormals and overflow included;
+ * and back. */
 uint64_t fold_encode(mpfr_srcptr v, Type type);
 void fold_decode(mpfr_ptr v, uint64_t bits, Type type);
-/* A PRIM operation on encoded values exactly as every backend must compute it; `type` is the result's, `from` the
- * first argument's. */
+/* A PRIM operation on encoded values exactly as every backend must compute it; `type` is the
+ * result's, `from` the first argument's. */
 uint64_t fold_bits(Op op, Type type, Type from, const uint64_t arg[3]);
 
 /* ---- print.c, latex.c, read.c: the text form ---- */
 
-/* Prints `name(vars) = body where t1 = …`; nodes used more than once get a name. Several outputs: `= (y = …, dx = …)`.
- * What is printed reads back to the same graph: a float is a short decimal, or how it came about (sqrt(2/pi)), or
- * f32(0.1) for the nearest f32, or hexadecimal. */
+/* Prints `name(vars) = body where t1 = …`; nodes used more than once get a name. Several outputs:
+ * `= (y = …, dx = …)`. What is printed reads back to the same graph: a float is a short decimal, or
+ * how it came about (sqrt(2/pi)), or f32(0.1) for the nearest f32, or hexadecimal. */
 void graph_print(const Graph *g, Buf *out);
-/* One expression over the variables of g in the language's own syntax, with `where` for what occurs several times.
- * Constants that are neither short nor came about simply print with as many
- * digits as matter. */
+/* One expression over the variables of g in the language's own syntax, with `where` for what occurs
+ * several times. Constants that are neither short nor came about simply print with as many digits
+ * as matter. */
 void node_print(const Graph *g, const Node *n, Buf *out);
-/* The shortest decimal of at most `most` digits that reads back to |v|: exactly where `type` is TYPE_BOOL, else when both
- * are rounded to that type. */
+/* The shortest decimal of at most `most` digits that reads back to |v|: exactly where `type` is
+ * TYPE_BOOL, else when both are rounded to that type. */
 bool print_shortest(Buf *out, mpfr_srcptr v, size_t most, Type type);
 /* The same as LaTeX, without surrounding dollars. */
 void node_print_latex(const Graph *g, const Node *n, Buf *out);
-/* Reads what graph_print printed. NULL and a message at `*error` (static text; `*at` the byte) for anything else. */
+/* Reads what graph_print printed. NULL and a message at `*error` (static text; `*at` the byte) for
+ * anything else. */
 Graph *graph_read(Arena *arena, const char *text, Type real, const char **error, size_t *at);
 
-/* An expression in which names are bound by the caller, `where` may bind more, simplified as it is built: for
- * derivatives and rules. */
+/* An expression in which names are bound by the caller, `where` may bind more, simplified as it is
+ * built: for derivatives and rules. */
 typedef struct {
     const char *name;
     Node *node;
 } Binding;
-Node *graph_read_expr(Graph *g, const char *text, const Binding *bindings, size_t n, const char **error, size_t *at);
+Node *graph_read_expr(Graph *g, const char *text, const Binding *bindings, size_t n,
+                      const char **error, size_t *at);
 
 /* ---- verify.c ---- */
 
-/* NULL, or what is wrong: types, argument order, and what `stage` promises (after STAGE_EXPANDED only PRIM rows and
- * constants that their types can hold). */
+/* NULL, or what is wrong: types, argument order, and what `stage` promises (after STAGE_EXPANDED
+ * only PRIM rows and constants that their types can hold). */
 const char *graph_verify(const Graph *g, Stage stage);
 
 /* ---- simplify.c: algebra that changes neither the value nor an edge ---- */
@@ -188,8 +198,8 @@ const char *graph_verify(const Graph *g, Stage stage);
 Node *simplify_op(Graph *g, Op op, Node *a, Node *b, Node *c);
 /* Whether a NaN in `cause` always makes `n` NaN. */
 bool node_carries_nan(const Node *n, const Node *cause);
-/* The different floats that a condition compares, constants left out: appended to the n of `out`; returns the new count,
- * which may exceed `cap`. */
+/* The different floats that a condition compares, constants left out: appended to the n of `out`;
+ * returns the new count, which may exceed `cap`. */
 size_t condition_operands(const Node *condition, const Node **out, size_t n, size_t cap);
 /* Whether each NaN that the condition compares makes `value` NaN anyway. */
 bool nodes_carry_condition(const Node *condition, const Node *value);
@@ -197,8 +207,9 @@ bool nodes_carry_condition(const Node *condition, const Node *value);
 /* ---- rewrite.c: the table rules.def, to a fixed point ---- */
 
 typedef void RewriteTrace(void *user, const char *rule, const Node *before, const Node *after);
-/* Rewrites the outputs into stable forms; returns how many rules fired. `late`: nothing will be differentiated any more,
- * so forms that only serve the value may come in too. `trace` may be NULL. */
+/* Rewrites the outputs into stable forms; returns how many rules fired. `late`: nothing will be
+ * differentiated any more, so forms that only serve the value may come in too. `trace` may be NULL.
+ */
 size_t rewrite_graph(Graph *g, bool late, RewriteTrace *trace, void *user);
 /* The table, for its tests: the name of a rule, and its two sides over the variables a and b. */
 size_t rule_count(void);
@@ -206,19 +217,21 @@ const char *rule_at(size_t index, const char **left, const char **right);
 
 /* ---- diff.c: gradients ---- */
 
-/* The derivative of the (float) node y with respect to each of the n variables, elementwise: reverse mode with seed 1.
- * A condition becomes a path, not a factor: what is not on the path never meets the value. */
+/* The derivative of the (float) node y with respect to each of the n variables, elementwise:
+ * reverse mode with seed 1. A condition becomes a path, not a factor: what is not on the path never
+ * meets the value. */
 void diff_reverse(Graph *g, Node *y, Node *const *wrt, Node **d, size_t n);
-/* For the only output, y: adds a cotangent dy and outputs dx = dy*(dy/dx) for each input and learnable; keeps y only
- * if `keep_value`. */
+/* For the only output, y: adds a cotangent dy and outputs dx = dy*(dy/dx) for each input and
+ * learnable; keeps y only if `keep_value`. */
 void diff_backward(Graph *g, bool keep_value);
-/* After diff_backward without the value: its vector-Jacobian product. Adds a cotangent ddx for each output dx, and gives
- * d_x = sum of ddx*(d dx/d x) for each input and learnable x and for dy. */
+/* After diff_backward without the value: its vector-Jacobian product. Adds a cotangent ddx for each
+ * output dx, and gives d_x = sum of ddx*(d dx/d x) for each input and learnable x and for dy. */
 void diff_backward2(Graph *g);
 
 /* ---- limits.c: infinity times what vanishes ---- */
 
-/* Makes products like x*sigmoid(x) give their limits at infinite arguments, where that is 0; after differentiation. */
+/* Makes products like x*sigmoid(x) give their limits at infinite arguments, where that is 0; after
+ * differentiation. */
 void limit_products(Graph *g);
 
 /* ---- expand.c, expand/: operations into primitives ---- */
@@ -236,15 +249,22 @@ typedef struct {
     uint64_t *values;
 } Evaluator;
 void eval_prepare(Evaluator *e, const Graph *g);
-/* Values of the outputs at one point: `vars[i]` is the encoding of g->vars[i], `outs[i]` gets that of g->outs[i]; every
- * operation is computed by fold_bits. */
+/* Values of the outputs at one point: `vars[i]` is the encoding of g->vars[i], `outs[i]` gets that
+ * of g->outs[i]; every operation is computed by fold_bits. */
 void eval_bits(Evaluator *e, const uint64_t *vars, uint64_t *outs);
-/* The outputs of a graph that is not expanded, in MPFR; vars and outs are initialised by the caller. */
-void eval_real(const Graph *g, const mpfr_srcptr *vars, const mpfr_ptr *outs, mpfr_prec_t precision);
+/* The outputs of a graph that is not expanded, in MPFR; vars and outs are initialised by the
+ * caller. */
+void eval_real(const Graph *g, const mpfr_srcptr *vars, const mpfr_ptr *outs,
+               mpfr_prec_t precision);
 
 /* ---- plan.c: what a kernel is ---- */
 
-typedef enum { KERNEL_FORWARD, KERNEL_BACKWARD, KERNEL_FORWARD_BACKWARD, KERNEL_BACKWARD2 } KernelKind;
+typedef enum {
+    KERNEL_FORWARD,
+    KERNEL_BACKWARD,
+    KERNEL_FORWARD_BACKWARD,
+    KERNEL_BACKWARD2
+} KernelKind;
 
 typedef struct {
     const char *name;
@@ -254,9 +274,9 @@ typedef struct {
     uint32_t index; /* into Graph.vars or Graph.outs */
 } PlanArg;
 
-/* One node to compute: a load for a variable, an operation else; constants have no steps. Steps stand in
- * topological order; those under a GUARD's slow edge that nothing else needs stand in that guard's block, which is
- * computed only where it is entered. */
+/* One node to compute: a load for a variable, an operation else; constants have no steps. Steps
+ * stand in topological order; those under a GUARD's slow edge that nothing else needs stand in that
+ * guard's block, which is computed only where it is entered. */
 typedef struct PlanBlock PlanBlock;
 typedef struct {
     const Node *node;
@@ -271,12 +291,13 @@ typedef struct {
     const char *symbol; /* elu_forward */
     KernelKind kind;
     const Graph *graph; /* expanded */
-    PlanArg *args;      /* the kernel's pointers in the order of the C signature, behind the sizes and run-time params */
+    PlanArg *args; /* the kernel's pointers in the order of the C signature, behind the sizes and
+                      run-time params */
     size_t nargs;
-    PlanArg *params;    /* run-time params */
+    PlanArg *params; /* run-time params */
     size_t nparams;
-    PlanBlock uniform;  /* computed once for a call: depends on no axis */
-    PlanBlock loop;     /* computed for every element */
+    PlanBlock uniform; /* computed once for a call: depends on no axis */
+    PlanBlock loop;    /* computed for every element */
 } Plan;
 
 Plan *plan_make(Graph *g, KernelKind kind, const char *symbol);

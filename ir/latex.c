@@ -1,4 +1,5 @@
-/* One expression as LaTeX: fractions, powers, roots, cases; what occurs several times and is not small gets a name. */
+/* One expression as LaTeX: fractions, powers, roots, cases; what occurs several times and is not
+ * small gets a name. */
 #include <string.h>
 
 #include "ir.h"
@@ -17,9 +18,10 @@ static void write(Latex *l, const Node *n, int around);
 
 /* alpha is \alpha, a word of several letters upright. */
 static void write_name(Latex *l, const char *name) {
-    static const char *const greek[] = {"alpha", "beta",  "gamma", "delta", "epsilon", "zeta", "eta", "theta",
-                                        "kappa", "lambda", "mu",   "nu",    "xi",      "pi",   "rho", "sigma",
-                                        "tau",   "phi",   "chi",   "psi",   "omega"};
+    static const char *const greek[] = {"alpha", "beta",  "gamma", "delta",  "epsilon", "zeta",
+                                        "eta",   "theta", "kappa", "lambda", "mu",      "nu",
+                                        "xi",    "pi",    "rho",   "sigma",  "tau",     "phi",
+                                        "chi",   "psi",   "omega"};
     for (size_t i = 0; i < sizeof greek / sizeof *greek; i++)
         if (strcmp(greek[i], name) == 0) {
             buf_printf(l->out, "\\%s", name);
@@ -47,8 +49,8 @@ static const Node *shown(const Latex *l, const Node *n) {
     Buf shortest;
     buf_init(&shortest, l->out->arena);
     mpfr_const_pi(pi, MPFR_RNDN);
-    while (n->op == OP_CONST && n->num && n->form && !mpfr_equal_p(n->num, pi) && mpfr_regular_p(n->num) &&
-           !print_shortest(&shortest, n->num, 6, TYPE_BOOL))
+    while (n->op == OP_CONST && n->num && n->form && !mpfr_equal_p(n->num, pi) &&
+           mpfr_regular_p(n->num) && !print_shortest(&shortest, n->num, 6, TYPE_BOOL))
         n = n->form;
     return n;
 }
@@ -58,8 +60,12 @@ static const Node *leading_negative(const Latex *l, const Node *n) {
     for (;;) {
         if (is_named(l, n)) return NULL;
         n = shown(l, n);
-        if (n->op == OP_MUL) n = n->arg[0];
-        else return n->op == OP_CONST && n->num && !mpfr_nan_p(n->num) && mpfr_signbit(n->num) ? n : NULL;
+        if (n->op == OP_MUL)
+            n = n->arg[0];
+        else
+            return n->op == OP_CONST && n->num && !mpfr_nan_p(n->num) && mpfr_signbit(n->num)
+                       ? n
+                       : NULL;
     }
 }
 
@@ -75,16 +81,21 @@ static void write_number(Latex *l, const Node *n, int around) {
         buf_puts(l->out, "\\mathrm{NaN}");
     } else {
         if (negative) buf_putc(l->out, '-');
-        if (mpfr_inf_p(v)) buf_puts(l->out, "\\infty");
-        else if (mpfr_zero_p(v)) buf_putc(l->out, '0');
-        else if (mpfr_equal_p(v, pi)) buf_puts(l->out, "\\pi");
+        if (mpfr_inf_p(v))
+            buf_puts(l->out, "\\infty");
+        else if (mpfr_zero_p(v))
+            buf_putc(l->out, '0');
+        else if (mpfr_equal_p(v, pi))
+            buf_puts(l->out, "\\pi");
         else {
             Buf digits;
             buf_init(&digits, l->out->arena);
             print_shortest(&digits, v, 17, (Type)n->type);
             const char *e = strchr(digits.s, 'e');
-            if (e) buf_printf(l->out, "%.*s\\cdot 10^{%s}", (int)(e - digits.s), digits.s, e + 1);
-            else buf_puts(l->out, digits.s);
+            if (e)
+                buf_printf(l->out, "%.*s\\cdot 10^{%s}", (int)(e - digits.s), digits.s, e + 1);
+            else
+                buf_puts(l->out, digits.s);
         }
     }
     if (paren) buf_puts(l->out, "\\right)");
@@ -115,23 +126,40 @@ static void write_infix(Latex *l, const Node *n, const char *sign, int left, int
 /* Functions that LaTeX or mathematicians have a command for. */
 static const char *command_of(Op op) {
     switch (op) {
-    case OP_SIN: return "\\sin";
-    case OP_COS: return "\\cos";
-    case OP_TAN: return "\\tan";
-    case OP_ASIN: return "\\arcsin";
-    case OP_ACOS: return "\\arccos";
-    case OP_ATAN: return "\\arctan";
-    case OP_SINH: return "\\sinh";
-    case OP_COSH: return "\\cosh";
-    case OP_TANH: return "\\tanh";
-    case OP_LOG: return "\\ln";
-    case OP_LOG2: return "\\log_2";
-    case OP_MAX: return "\\max";
-    case OP_MIN: return "\\min";
-    case OP_SIGMOID: return "\\sigma";
-    case OP_NORMCDF: return "\\Phi";
-    case OP_SECH2: return "\\operatorname{sech}^2";
-    default: return NULL;
+    case OP_SIN:
+        return "\\sin";
+    case OP_COS:
+        return "\\cos";
+    case OP_TAN:
+        return "\\tan";
+    case OP_ASIN:
+        return "\\arcsin";
+    case OP_ACOS:
+        return "\\arccos";
+    case OP_ATAN:
+        return "\\arctan";
+    case OP_SINH:
+        return "\\sinh";
+    case OP_COSH:
+        return "\\cosh";
+    case OP_TANH:
+        return "\\tanh";
+    case OP_LOG:
+        return "\\ln";
+    case OP_LOG2:
+        return "\\log_2";
+    case OP_MAX:
+        return "\\max";
+    case OP_MIN:
+        return "\\min";
+    case OP_SIGMOID:
+        return "\\sigma";
+    case OP_NORMCDF:
+        return "\\Phi";
+    case OP_SECH2:
+        return "\\operatorname{sech}^2";
+    default:
+        return NULL;
     }
 }
 
@@ -139,14 +167,20 @@ static int precedence(const Latex *l, const Node *n) {
     switch ((Op)n->op) {
     case OP_ADD:
     case OP_SUB:
-    case OP_COND: return L_SUM;
-    case OP_NEG: return L_NEGATIVE;
-    case OP_MUL: return leading_negative(l, n) && !l->unsigned_once ? L_NEGATIVE : L_PRODUCT;
-    case OP_DIV: return L_PRODUCT;
+    case OP_COND:
+        return L_SUM;
+    case OP_NEG:
+        return L_NEGATIVE;
+    case OP_MUL:
+        return leading_negative(l, n) && !l->unsigned_once ? L_NEGATIVE : L_PRODUCT;
+    case OP_DIV:
+        return L_PRODUCT;
     case OP_POW:
     case OP_EXP:
-    case OP_EXP2: return L_POWER;
-    default: return L_ATOM;
+    case OP_EXP2:
+        return L_POWER;
+    default:
+        return L_ATOM;
     }
 }
 
@@ -176,8 +210,12 @@ static void write_op(Latex *l, const Node *n) {
         write(l, n->arg[1], L_SUM);
         return;
     }
-    case OP_SUB: write_infix(l, n, " - ", L_SUM, L_PRODUCT); return;
-    case OP_MUL: write_product(l, n); return;
+    case OP_SUB:
+        write_infix(l, n, " - ", L_SUM, L_PRODUCT);
+        return;
+    case OP_MUL:
+        write_product(l, n);
+        return;
     case OP_DIV:
         write_between(l, "\\frac{", n->arg[0], "}");
         write_between(l, "{", n->arg[1], "}");
@@ -186,13 +224,27 @@ static void write_op(Latex *l, const Node *n) {
         buf_putc(l->out, '-');
         write(l, n->arg[0], L_PRODUCT);
         return;
-    case OP_ABS: write_between(l, "\\left|", n->arg[0], "\\right|"); return;
-    case OP_RSQRT: write_between(l, "\\frac{1}{\\sqrt{", n->arg[0], "}}"); return;
-    case OP_SQRT: write_between(l, "\\sqrt{", n->arg[0], "}"); return;
-    case OP_FLOOR: write_between(l, "\\left\\lfloor ", n->arg[0], "\\right\\rfloor "); return;
-    case OP_CEIL: write_between(l, "\\left\\lceil ", n->arg[0], "\\right\\rceil "); return;
-    case OP_EXP: write_between(l, "e^{", n->arg[0], "}"); return;
-    case OP_EXP2: write_between(l, "2^{", n->arg[0], "}"); return;
+    case OP_ABS:
+        write_between(l, "\\left|", n->arg[0], "\\right|");
+        return;
+    case OP_RSQRT:
+        write_between(l, "\\frac{1}{\\sqrt{", n->arg[0], "}}");
+        return;
+    case OP_SQRT:
+        write_between(l, "\\sqrt{", n->arg[0], "}");
+        return;
+    case OP_FLOOR:
+        write_between(l, "\\left\\lfloor ", n->arg[0], "\\right\\rfloor ");
+        return;
+    case OP_CEIL:
+        write_between(l, "\\left\\lceil ", n->arg[0], "\\right\\rceil ");
+        return;
+    case OP_EXP:
+        write_between(l, "e^{", n->arg[0], "}");
+        return;
+    case OP_EXP2:
+        write_between(l, "2^{", n->arg[0], "}");
+        return;
     case OP_POW:
         write(l, n->arg[0], L_ATOM);
         write_between(l, "^{", n->arg[1], "}");
@@ -205,10 +257,18 @@ static void write_op(Latex *l, const Node *n) {
         write(l, n->arg[!turned], L_SUM);
         return;
     }
-    case OP_EQ: write_infix(l, n, " = ", L_SUM, L_SUM); return;
-    case OP_NE: write_infix(l, n, " \\ne ", L_SUM, L_SUM); return;
-    case OP_AND: write_infix(l, n, " \\land ", L_SUM, L_SUM); return;
-    case OP_OR: write_infix(l, n, " \\lor ", L_SUM, L_SUM); return;
+    case OP_EQ:
+        write_infix(l, n, " = ", L_SUM, L_SUM);
+        return;
+    case OP_NE:
+        write_infix(l, n, " \\ne ", L_SUM, L_SUM);
+        return;
+    case OP_AND:
+        write_infix(l, n, " \\land ", L_SUM, L_SUM);
+        return;
+    case OP_OR:
+        write_infix(l, n, " \\lor ", L_SUM, L_SUM);
+        return;
     case OP_NOT:
         buf_puts(l->out, "\\lnot ");
         write_between(l, "\\left(", n->arg[0], "\\right)");
@@ -234,8 +294,10 @@ static void write(Latex *l, const Node *n, int around) {
     }
     n = shown(l, n);
     if (n->op == OP_CONST) {
-        if (n->num) write_number(l, n, around);
-        else buf_puts(l->out, n->bits ? "\\text{true}" : "\\text{false}");
+        if (n->num)
+            write_number(l, n, around);
+        else
+            buf_puts(l->out, n->bits ? "\\text{true}" : "\\text{false}");
     } else if (n->op == OP_VAR) {
         write_name(l, l->g->vars[n->attr].name);
     } else {
@@ -246,7 +308,8 @@ static void write(Latex *l, const Node *n, int around) {
     }
 }
 
-/* Names for what is used several times and is more than a function of a variable; and to keep nests shallow. */
+/* Names for what is used several times and is more than a function of a variable; and to keep nests
+ * shallow. */
 static void choose_names(Latex *l, const Node *root) {
     enum { DEEPEST = 24 };
     const Graph *g = l->g;

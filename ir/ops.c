@@ -3,11 +3,10 @@
 
 #include "ir.h"
 
-
 const OpInfo op_info[OP_COUNT] = {
 #define ROW(id, name, sig, p, d0, d1, d2, is_prim)                                                 \
     [OP_##id] = {#name, sig, sizeof(sig) - 2, is_prim, #p[0] == 'C', #p[0] != 'N', {d0, d1, d2}},
-#define PRIM(id, name, sig, p, d0, d1, d2) ROW(id, name, sig, p, d0, d1, d2, true)
+#define PRIM(id, name, sig, p, d0, d1, d2)   ROW(id, name, sig, p, d0, d1, d2, true)
 #define EXPAND(id, name, sig, p, d0, d1, d2) ROW(id, name, sig, p, d0, d1, d2, false)
 #include "ops.def"
 #undef PRIM

@@ -1,7 +1,8 @@
 /* From an expanded graph to a kernel: its arguments in order, and what is computed where.
  *
- * What depends on no axis is computed once for a call; the rest for every element. A step that only the slow value of
- * one GUARD needs stands in that guard's block: the place of a step is the innermost block that all its uses are in. */
+ * What depends on no axis is computed once for a call; the rest for every element. A step that only
+ * the slow value of one GUARD needs stands in that guard's block: the place of a step is the
+ * innermost block that all its uses are in. */
 #include <assert.h>
 #include <string.h>
 
@@ -16,8 +17,10 @@ struct Place {
 
 static Place *common(Place *p, Place *q) {
     while (p != q)
-        if (p->depth >= q->depth) p = p->parent;
-        else q = q->parent;
+        if (p->depth >= q->depth)
+            p = p->parent;
+        else
+            q = q->parent;
     return p;
 }
 
@@ -52,7 +55,8 @@ static void place_steps(Plan *p) {
         const Node *n = g->nodes[i];
         if (!places[i] || n->op == OP_CONST) continue;
         PlanBlock *b = places[i]->block;
-        *ARENA_PUSH(arena, b->steps, b->count, b->cap) = (PlanStep){n, slow[i] ? slow[i]->block : NULL};
+        *ARENA_PUSH(arena, b->steps, b->count, b->cap) =
+            (PlanStep){n, slow[i] ? slow[i]->block : NULL};
     }
 }
 
@@ -72,24 +76,30 @@ Plan *plan_make(Graph *g, KernelKind kind, const char *symbol) {
     p->params = ARENA_ARRAY(g->arena, PlanArg, g->nvars);
     for (size_t i = 0; i < g->nvars; i++)
         if (g->vars[i].kind == VAR_PARAM)
-            p->params[p->nparams++] =
-                (PlanArg){g->vars[i].name, (Type)g->vars[i].node->type, VAR_PARAM, false, (uint32_t)i};
+            p->params[p->nparams++] = (PlanArg){g->vars[i].name, (Type)g->vars[i].node->type,
+                                                VAR_PARAM, false, (uint32_t)i};
     add_args(p, VAR_INPUT);
     add_args(p, VAR_LEARN);
     add_args(p, VAR_COTANGENT);
     for (size_t i = 0; i < g->nouts; i++)
-        p->args[p->nargs++] = (PlanArg){g->outs[i].name, (Type)g->outs[i].node->type, VAR_INPUT, true, (uint32_t)i};
+        p->args[p->nargs++] =
+            (PlanArg){g->outs[i].name, (Type)g->outs[i].node->type, VAR_INPUT, true, (uint32_t)i};
     place_steps(p);
     return p;
 }
 
 static const char *type_name(Type t) {
     switch (t) {
-    case TYPE_BOOL: return "bool";
-    case TYPE_I32: return "i32";
-    case TYPE_I64: return "i64";
-    case TYPE_F32: return "f32";
-    case TYPE_F64: return "f64";
+    case TYPE_BOOL:
+        return "bool";
+    case TYPE_I32:
+        return "i32";
+    case TYPE_I64:
+        return "i64";
+    case TYPE_F32:
+        return "f32";
+    case TYPE_F64:
+        return "f64";
     }
     return "?";
 }
@@ -110,10 +120,14 @@ static size_t count_guards(const PlanBlock *b) {
 
 void plan_print(const Plan *p, Buf *out) {
     buf_printf(out, "%s(n", p->symbol);
-    for (size_t i = 0; i < p->nparams; i++) buf_printf(out, ", %s %s", type_name(p->params[i].type), p->params[i].name);
+    for (size_t i = 0; i < p->nparams; i++)
+        buf_printf(out, ", %s %s", type_name(p->params[i].type), p->params[i].name);
     for (size_t i = 0; i < p->nargs; i++)
-        buf_printf(out, ", %s%s *%s", p->args[i].output ? "" : "const ", type_name(p->args[i].type), p->args[i].name);
-    buf_printf(out, ")\n    once: %zu steps\n    for each element: %zu steps\n", p->uniform.count, p->loop.count);
+        buf_printf(out, ", %s%s *%s", p->args[i].output ? "" : "const ", type_name(p->args[i].type),
+                   p->args[i].name);
+    buf_printf(out, ")\n    once: %zu steps\n    for each element: %zu steps\n", p->uniform.count,
+               p->loop.count);
     if (count_guards(&p->loop))
-        buf_printf(out, "    slow paths: %zu, of %zu steps\n", count_guards(&p->loop), count_slow(&p->loop));
+        buf_printf(out, "    slow paths: %zu, of %zu steps\n", count_guards(&p->loop),
+                   count_slow(&p->loop));
 }

@@ -14,15 +14,18 @@
 
 enum { P_COND, P_OR, P_AND, P_NOT, P_COMPARE, P_SUM, P_PRODUCT, P_UNARY, P_POWER, P_ATOM };
 
-static const char *const kind_words[] = {
-    [VAR_PARAM] = "param ", [VAR_INPUT] = "", [VAR_LEARN] = "learn ", [VAR_COTANGENT] = "cotangent "};
+static const char *const kind_words[] = {[VAR_PARAM] = "param ",
+                                         [VAR_INPUT] = "",
+                                         [VAR_LEARN] = "learn ",
+                                         [VAR_COTANGENT] = "cotangent "};
 
 typedef struct {
     const Graph *g;
     Buf *out;
     uint32_t *names; /* for each node: 0, or the number of its name t1, t2, … */
     const char *prefix;
-    bool language; /* for people and the frontend: no f32(0.1), no hexadecimal digits beyond the type */
+    bool language; /* for people and the frontend: no f32(0.1), no hexadecimal digits beyond the
+                      type */
     const Node *unsigned_once; /* a negative constant whose sign stands in front already: a - 2*b */
 } Printer;
 
@@ -30,18 +33,41 @@ static void print(Printer *p, const Node *n, int around);
 
 static const char *infix(Op op, int *prec) {
     switch (op) {
-    case OP_ADD: *prec = P_SUM; return " + ";
-    case OP_SUB: *prec = P_SUM; return " - ";
-    case OP_MUL: *prec = P_PRODUCT; return "*";
-    case OP_DIV: *prec = P_PRODUCT; return "/";
-    case OP_POW: *prec = P_POWER; return "^";
-    case OP_LT: *prec = P_COMPARE; return " < ";
-    case OP_LE: *prec = P_COMPARE; return " <= ";
-    case OP_EQ: *prec = P_COMPARE; return " == ";
-    case OP_NE: *prec = P_COMPARE; return " != ";
-    case OP_AND: *prec = P_AND; return " and ";
-    case OP_OR: *prec = P_OR; return " or ";
-    default: return NULL;
+    case OP_ADD:
+        *prec = P_SUM;
+        return " + ";
+    case OP_SUB:
+        *prec = P_SUM;
+        return " - ";
+    case OP_MUL:
+        *prec = P_PRODUCT;
+        return "*";
+    case OP_DIV:
+        *prec = P_PRODUCT;
+        return "/";
+    case OP_POW:
+        *prec = P_POWER;
+        return "^";
+    case OP_LT:
+        *prec = P_COMPARE;
+        return " < ";
+    case OP_LE:
+        *prec = P_COMPARE;
+        return " <= ";
+    case OP_EQ:
+        *prec = P_COMPARE;
+        return " == ";
+    case OP_NE:
+        *prec = P_COMPARE;
+        return " != ";
+    case OP_AND:
+        *prec = P_AND;
+        return " and ";
+    case OP_OR:
+        *prec = P_OR;
+        return " or ";
+    default:
+        return NULL;
     }
 }
 
@@ -63,12 +89,15 @@ static void put_decimal(Buf *out, const char *digits, mpfr_exp_t exp10) {
     }
 }
 
-/* The shortest decimal of at most `most` digits that reads back to v, rounded to `type` unless that is TYPE_BOOL. */
+/* The shortest decimal of at most `most` digits that reads back to v, rounded to `type` unless that
+ * is TYPE_BOOL. */
 bool print_shortest(Buf *out, mpfr_srcptr v, size_t most, Type type) {
     NUMBER_TEMP(back, NUMBER_BITS);
     NUMBER_TEMP(target, NUMBER_BITS);
-    if (type == TYPE_BOOL) mpfr_set(target, v, MPFR_RNDN);
-    else fold_decode(target, fold_encode(v, type), type);
+    if (type == TYPE_BOOL)
+        mpfr_set(target, v, MPFR_RNDN);
+    else
+        fold_decode(target, fold_encode(v, type), type);
     bool found = false;
     for (size_t digits = 1; digits <= most && !found; digits++) {
         mpfr_exp_t e;
@@ -97,8 +126,8 @@ bool print_shortest(Buf *out, mpfr_srcptr v, size_t most, Type type) {
     return found;
 }
 
-/* A number that is not short. What is a value of its type, as params are, prints as people wrote it (0.01); else enough
- * digits that nothing computed from it in a type is off by them. */
+/* A number that is not short. What is a value of its type, as params are, prints as people wrote it
+ * (0.01); else enough digits that nothing computed from it in a type is off by them. */
 static bool put_precise(Buf *out, mpfr_srcptr v, Type type) {
     enum { EXACT = 40, DIGITS = 25 };
     char s[EXACT];
@@ -133,8 +162,10 @@ static bool put_rounded(Buf *out, mpfr_srcptr v, uint64_t bits, Type type) {
 static void put_hexadecimal(Buf *out, mpfr_srcptr v) {
     char text[128]; /* 64 digits and an exponent */
     const double d = mpfr_get_d(v, MPFR_RNDN);
-    if (mpfr_cmp_d(v, d) == 0) buf_printf(out, "%a", d); /* the familiar 0x1.8p+1 */
-    else if (mpfr_snprintf(text, sizeof text, "%Ra", v) > 0) buf_puts(out, text);
+    if (mpfr_cmp_d(v, d) == 0)
+        buf_printf(out, "%a", d); /* the familiar 0x1.8p+1 */
+    else if (mpfr_snprintf(text, sizeof text, "%Ra", v) > 0)
+        buf_puts(out, text);
 }
 
 static bool is_named_constant(mpfr_srcptr v, const char **name) {
@@ -151,7 +182,8 @@ static bool is_named_constant(mpfr_srcptr v, const char **name) {
 
 /* Whether a constant prints as it came about: sqrt(2/pi). */
 static bool uses_form(const Graph *g, const Node *n) {
-    if (n->op != OP_CONST || !n->num || !n->form || g->expanded || !mpfr_regular_p(n->num)) return false;
+    if (n->op != OP_CONST || !n->num || !n->form || g->expanded || !mpfr_regular_p(n->num))
+        return false;
     const char *name;
     NUMBER_TEMP(size, NUMBER_BITS);
     mpfr_abs(size, n->num, MPFR_RNDN);
@@ -164,9 +196,14 @@ static bool uses_form(const Graph *g, const Node *n) {
 static const Node *leading_negative(const Printer *p, const Node *n) {
     for (;;) {
         if (p->names && p->names[n->id] && p->g->nodes[n->id] == n) return NULL;
-        if (uses_form(p->g, n)) n = n->form;
-        else if (n->op == OP_MUL || n->op == OP_DIV) n = n->arg[0];
-        else return n->op == OP_CONST && n->num && !mpfr_nan_p(n->num) && mpfr_signbit(n->num) ? n : NULL;
+        if (uses_form(p->g, n))
+            n = n->form;
+        else if (n->op == OP_MUL || n->op == OP_DIV)
+            n = n->arg[0];
+        else
+            return n->op == OP_CONST && n->num && !mpfr_nan_p(n->num) && mpfr_signbit(n->num)
+                       ? n
+                       : NULL;
     }
 }
 
@@ -202,8 +239,9 @@ static void print_number(Printer *p, const Node *n, int around) {
                 out->s[start] = 0;
                 print(p, n->form, around);
             } else {
-                if (p->language ? !put_precise(out, size, t) : p->g->expanded || (!put_rounded(out, size, n->bits, t) &&
-                                       !print_shortest(out, size, 40, TYPE_BOOL)))
+                if (p->language ? !put_precise(out, size, t)
+                                : p->g->expanded || (!put_rounded(out, size, n->bits, t) &&
+                                                     !print_shortest(out, size, 40, TYPE_BOOL)))
                     put_hexadecimal(out, size);
                 if (paren) buf_putc(out, ')');
             }
@@ -213,10 +251,14 @@ static void print_number(Printer *p, const Node *n, int around) {
 }
 
 static void print_constant(Printer *p, const Node *n, int around) {
-    if (n->num) print_number(p, n, around);
-    else if (n->type == TYPE_BOOL) buf_puts(p->out, n->bits ? "true" : "false");
-    else if (n->type == TYPE_I32) buf_printf(p->out, "0x%xi", (unsigned)n->bits);
-    else buf_printf(p->out, "0x%llxl", (unsigned long long)n->bits);
+    if (n->num)
+        print_number(p, n, around);
+    else if (n->type == TYPE_BOOL)
+        buf_puts(p->out, n->bits ? "true" : "false");
+    else if (n->type == TYPE_I32)
+        buf_printf(p->out, "0x%xi", (unsigned)n->bits);
+    else
+        buf_printf(p->out, "0x%llxl", (unsigned long long)n->bits);
 }
 
 static void print_op(Printer *p, const Node *n, int around) {
@@ -253,7 +295,8 @@ static void print_op(Printer *p, const Node *n, int around) {
             sign = n->op == OP_LT ? " > " : " >= ";
         }
         print(p, a, prec == P_COMPARE ? prec + 1 : prec);
-        if (n->op == OP_ADD && p->language && (p->unsigned_once = leading_negative(p, b))) sign = " - ";
+        if (n->op == OP_ADD && p->language && (p->unsigned_once = leading_negative(p, b)))
+            sign = " - ";
         buf_puts(out, sign);
         print(p, b, prec + 1);
     } else {
@@ -271,10 +314,14 @@ static void print_op(Printer *p, const Node *n, int around) {
 static void print(Printer *p, const Node *n, int around) {
     if (p->names && n->op > OP_BAD && p->names[n->id] && p->g->nodes[n->id] == n)
         buf_printf(p->out, "%s%u", p->prefix, (unsigned)p->names[n->id]);
-    else if (n->op == OP_CONST) print_constant(p, n, around);
-    else if (n->op == OP_VAR) buf_puts(p->out, p->g->vars[n->attr].name);
-    else if (n->op == OP_BAD) buf_puts(p->out, "bad()");
-    else print_op(p, n, around);
+    else if (n->op == OP_CONST)
+        print_constant(p, n, around);
+    else if (n->op == OP_VAR)
+        buf_puts(p->out, p->g->vars[n->attr].name);
+    else if (n->op == OP_BAD)
+        buf_puts(p->out, "bad()");
+    else
+        print_op(p, n, around);
 }
 
 /* A name for temporaries that no variable or output has. */
@@ -292,7 +339,8 @@ static const char *free_prefix(const Graph *g) {
     return "t______";
 }
 
-/* Deep nests would be deep recursion and unreadable: from this depth on a node gets a name of its own. */
+/* Deep nests would be deep recursion and unreadable: from this depth on a node gets a name of its
+ * own. */
 enum { DEEPEST_PRINTED = 12 };
 
 static void choose_names(const Graph *g, const Node *const *roots, size_t nroots, Printer *p) {

@@ -1,5 +1,5 @@
-/* Reads the text form of graphs (print.c), the derivatives of ops.def and the rules of rules.def. It is small on purpose:
- * people's text goes through frontend/. */
+/* Reads the text form of graphs (print.c), the derivatives of ops.def and the rules of rules.def.
+ * It is small on purpose: people's text goes through frontend/. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,9 @@ static void skip_space(Reader *r) {
     while (isspace((unsigned char)*r->at)) r->at++;
 }
 
-static bool is_name_char(char c) { return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80; }
+static bool is_name_char(char c) {
+    return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
+}
 
 static bool take(Reader *r, const char *sign) {
     skip_space(r);
@@ -81,8 +83,10 @@ static Node *make(Reader *r, Op op, Node *a, Node *b, Node *c) {
 
 static Node *number(Reader *r, mpfr_ptr v) {
     Type t = r->g->real;
-    if (*r->at == 'd' && !is_name_char(r->at[1])) t = TYPE_F64, r->at++;
-    else if (*r->at == 'f' && !is_name_char(r->at[1])) t = TYPE_F32, r->at++;
+    if (*r->at == 'd' && !is_name_char(r->at[1]))
+        t = TYPE_F64, r->at++;
+    else if (*r->at == 'f' && !is_name_char(r->at[1]))
+        t = TYPE_F32, r->at++;
     return graph_number(r->g, t, v);
 }
 
@@ -128,11 +132,16 @@ static Node *read_rounded(Reader *r, Type t) {
 static Node *read_constant(Reader *r, const char *s, size_t n) {
     NUMBER_TEMP(v, NUMBER_BITS);
     bool known = true;
-    if (n == 2 && memcmp(s, "pi", 2) == 0) mpfr_const_pi(v, MPFR_RNDN);
-    else if (n == 1 && *s == 'e') mpfr_set_ui(v, 1, MPFR_RNDN), mpfr_exp(v, v, MPFR_RNDN);
-    else if (n >= 3 && n <= 4 && memcmp(s, "inf", 3) == 0) mpfr_set_inf(v, 1), r->at = s + 3;
-    else if (n >= 3 && n <= 4 && memcmp(s, "nan", 3) == 0) mpfr_set_nan(v), r->at = s + 3;
-    else known = false;
+    if (n == 2 && memcmp(s, "pi", 2) == 0)
+        mpfr_const_pi(v, MPFR_RNDN);
+    else if (n == 1 && *s == 'e')
+        mpfr_set_ui(v, 1, MPFR_RNDN), mpfr_exp(v, v, MPFR_RNDN);
+    else if (n >= 3 && n <= 4 && memcmp(s, "inf", 3) == 0)
+        mpfr_set_inf(v, 1), r->at = s + 3;
+    else if (n >= 3 && n <= 4 && memcmp(s, "nan", 3) == 0)
+        mpfr_set_nan(v), r->at = s + 3;
+    else
+        known = false;
     Node *c = known ? number(r, v) : NULL;
     if (c && r->at < s + n) return fail(r, "unknown name");
     return c;
@@ -198,18 +207,24 @@ static Node *read_unary(Reader *r) {
 static Node *read_product(Reader *r) {
     Node *n = read_unary(r);
     for (;;) {
-        if (take(r, "*")) n = make(r, OP_MUL, n, read_unary(r), NULL);
-        else if (take(r, "/")) n = make(r, OP_DIV, n, read_unary(r), NULL);
-        else return n;
+        if (take(r, "*"))
+            n = make(r, OP_MUL, n, read_unary(r), NULL);
+        else if (take(r, "/"))
+            n = make(r, OP_DIV, n, read_unary(r), NULL);
+        else
+            return n;
     }
 }
 
 static Node *read_sum(Reader *r) {
     Node *n = read_product(r);
     for (;;) {
-        if (take(r, "+")) n = make(r, OP_ADD, n, read_product(r), NULL);
-        else if (take(r, "-")) n = make(r, OP_SUB, n, read_product(r), NULL);
-        else return n;
+        if (take(r, "+"))
+            n = make(r, OP_ADD, n, read_product(r), NULL);
+        else if (take(r, "-"))
+            n = make(r, OP_SUB, n, read_product(r), NULL);
+        else
+            return n;
     }
 }
 
@@ -273,9 +288,12 @@ static void read_vars(Reader *r) {
     if (!expect(r, "(") || take(r, ")")) return;
     do {
         VarKind kind = VAR_INPUT;
-        if (take(r, "param")) kind = VAR_PARAM;
-        else if (take(r, "learn")) kind = VAR_LEARN;
-        else if (take(r, "cotangent")) kind = VAR_COTANGENT;
+        if (take(r, "param"))
+            kind = VAR_PARAM;
+        else if (take(r, "learn"))
+            kind = VAR_LEARN;
+        else if (take(r, "cotangent"))
+            kind = VAR_COTANGENT;
         const char *name = read_word(r);
         bind(r, name, graph_var(r->g, kind, name, r->g->real, kind == VAR_PARAM ? 0 : AXES_REST));
     } while (!r->error && take(r, ","));
@@ -304,13 +322,14 @@ Graph *graph_read(Arena *arena, const char *text, Type real, const char **error,
     r.at += n;
     const char *where = strstr(text, "\n    where ");
     read_vars(&r);
-    /* dumps of expanded graphs hold only primitives and machine constants, which exact arithmetic leaves alone */
+    /* dumps of expanded graphs hold only primitives and machine constants, which exact arithmetic
+     * leaves alone */
     if (expect(&r, "=")) {
         const char *body = r.at;
         read_where(&r, where);
         r.at = body;
-        const bool named = take(&r, "(") && name_length(&r) > 0 &&
-                           (r.at += name_length(&r), take(&r, "="));
+        const bool named =
+            take(&r, "(") && name_length(&r) > 0 && (r.at += name_length(&r), take(&r, "="));
         r.at = body;
         if (named) {
             take(&r, "(");
@@ -323,7 +342,8 @@ Graph *graph_read(Arena *arena, const char *text, Type real, const char **error,
             graph_output(r.g, "y", read_cond(&r));
         }
         skip_space(&r);
-        if (!r.error && r.at != (where ? where + 5 : r.s + strlen(r.s))) fail(&r, "something behind the end");
+        if (!r.error && r.at != (where ? where + 5 : r.s + strlen(r.s)))
+            fail(&r, "something behind the end");
     }
     if (!r.error) return r.g;
     *error = r.error;
@@ -331,8 +351,8 @@ Graph *graph_read(Arena *arena, const char *text, Type real, const char **error,
     return NULL;
 }
 
-Node *graph_read_expr(Graph *g, const char *text, const Binding *bindings, size_t n, const char **error,
-                      size_t *at) {
+Node *graph_read_expr(Graph *g, const char *text, const Binding *bindings, size_t n,
+                      const char **error, size_t *at) {
     Reader r = {.s = text, .at = text, .g = g, .op = simplify_op};
     for (size_t i = 0; i < n; i++) bind(&r, bindings[i].name, bindings[i].node);
     const char *where = strstr(text, " where ");
@@ -340,7 +360,8 @@ Node *graph_read_expr(Graph *g, const char *text, const Binding *bindings, size_
     r.at = text;
     Node *node = read_cond(&r);
     skip_space(&r);
-    if (!r.error && r.at != (where ? where + 1 : text + strlen(text))) fail(&r, "something behind the end");
+    if (!r.error && r.at != (where ? where + 1 : text + strlen(text)))
+        fail(&r, "something behind the end");
     if (!r.error) return node;
     *error = r.error;
     *at = (size_t)(r.error_at - text);

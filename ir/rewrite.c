@@ -1,8 +1,8 @@
 /* Applies the table rules.def from the leaves up, at each node until no rule matches.
  *
- * Patterns are small graphs of their own, built by the same simplifier as the subject, so a pattern and what it matches
- * have one spelling. Matching goes modulo commutation with backtracking; constants agree within 2^-240, as they may have
- * been computed along different ways. */
+ * Patterns are small graphs of their own, built by the same simplifier as the subject, so a pattern
+ * and what it matches have one spelling. Matching goes modulo commutation with backtracking;
+ * constants agree within 2^-240, as they may have been computed along different ways. */
 #include <string.h>
 
 #include "ir.h"
@@ -63,7 +63,8 @@ static bool is_negative_multiple(const Node *n) {
 static bool match(Graph *g, const Node *p, Node *n, Match *m) {
     if (p->op == OP_VAR) return bind(p, n, m);
     if (p->op == OP_CONST) return same_constant(p, n);
-    if (p->op == OP_NEG && p->arg[0]->op == OP_VAR && n->op != OP_NEG) { /* -a is -3*x where a is 3*x */
+    if (p->op == OP_NEG && p->arg[0]->op == OP_VAR &&
+        n->op != OP_NEG) { /* -a is -3*x where a is 3*x */
         if (!m->bound[p->arg[0]->attr] && !is_negative_multiple(n)) return false;
         return bind(p->arg[0], simplify_op(g, OP_NEG, n, NULL, NULL), m);
     }
@@ -105,7 +106,8 @@ static Node *build(Graph *g, size_t i, const Match *m) {
 
 enum { MOST_FACTORS = 8 };
 
-/* Appends the factors of n; a product that there is no room to split (`reserve` places are promised) stays whole. */
+/* Appends the factors of n; a product that there is no room to split (`reserve` places are
+ * promised) stays whole. */
 static size_t collect_factors(Node *n, Node **out, size_t count, size_t reserve) {
     if (n->op == OP_MUL && count + reserve + 2 <= MOST_FACTORS) {
         count = collect_factors(n->arg[0], out, count, reserve + 1);
@@ -122,10 +124,14 @@ static Node *apply_in_product(Graph *g, size_t i, const Node *left, Node *n) {
     for (size_t p = 0; p < count && count > 2; p++)
         for (size_t q = 0; q < count; q++) {
             Match m = {{NULL}};
-            if (p == q || !match(g, left->arg[0], factors[p], &m) || !match(g, left->arg[1], factors[q], &m)) continue;
+            if (p == q || !match(g, left->arg[0], factors[p], &m) ||
+                !match(g, left->arg[1], factors[q], &m))
+                continue;
             Node *product = NULL;
             for (size_t k = 0; k < count; k++)
-                if (k != p && k != q) product = product ? simplify_op(g, OP_MUL, product, factors[k], NULL) : factors[k];
+                if (k != p && k != q)
+                    product =
+                        product ? simplify_op(g, OP_MUL, product, factors[k], NULL) : factors[k];
             Node *right = build(g, i, &m);
             return right && product ? simplify_op(g, OP_MUL, product, right, NULL) : right;
         }
@@ -138,8 +144,10 @@ static Node *apply_one(Graph *g, const Rules *rules, bool late, Node *n, const c
         if (!left || left->op != n->op || (rule_texts[i].late && !late)) continue;
         Match m = {{NULL}};
         Node *right = NULL;
-        if (match(g, left, n, &m)) right = build(g, i, &m);
-        else if (left->op == OP_MUL) right = apply_in_product(g, i, left, n);
+        if (match(g, left, n, &m))
+            right = build(g, i, &m);
+        else if (left->op == OP_MUL)
+            right = apply_in_product(g, i, left, n);
         *name = rule_texts[i].name;
         if (right && right != n) return right;
     }

@@ -1,8 +1,10 @@
-/* Local algebra on one new node: identities that change neither a value (beyond the sign of a zero, and a rounding that
- * exact constants save) nor what happens at an infinity or a NaN. So x*0 and x - x stay; x*1, --x and 2*(3*x) go.
+/* Local algebra on one new node: identities that change neither a value (beyond the sign of a zero,
+ * and a rounding that exact constants save) nor what happens at an infinity or a NaN. So x*0 and x
+ * - x stay; x*1, --x and 2*(3*x) go.
  *
- * It also chooses one spelling where there are several, so that rules need not know them all: x*x is x^2, signs move
- * outwards from products and quotients, x + -c is x - c, x/2 is 0.5*x, constants stand on the left of products. */
+ * It also chooses one spelling where there are several, so that rules need not know them all: x*x
+ * is x^2, signs move outwards from products and quotients, x + -c is x - c, x/2 is 0.5*x, constants
+ * stand on the left of products. */
 #include <math.h>
 
 #include "ir.h"
@@ -25,7 +27,8 @@ static bool condition_compares(const Node *c, const Node *cause, int *budget) {
 
 static bool carries(const Node *n, const Node *cause, int *budget) {
     if (n == cause) return true;
-    if (n->id <= cause->id || --*budget < 0) return false; /* older than its cause, or too much work */
+    if (n->id <= cause->id || --*budget < 0)
+        return false; /* older than its cause, or too much work */
     if (n->op == OP_COND && condition_compares(n->arg[0], cause, budget)) return true;
     if (n->op == OP_COND || n->op == OP_SELECT || n->op == OP_GUARD)
         return carries(n->arg[1], cause, budget) && carries(n->arg[2], cause, budget);
@@ -147,8 +150,7 @@ static Node *simplify_mul(Graph *g, Node *a, Node *b) {
     /* z*(1/y) is one quotient */
     if (a->op == OP_DIV && node_is(a->arg[0], 1)) return simple(g, OP_DIV, b, a->arg[1]);
     if (b->op == OP_DIV && node_is(b->arg[0], 1)) return simple(g, OP_DIV, a, b->arg[1]);
-    if (a == b && !node_is_const(a))
-        return simple(g, OP_POW, a, graph_float(g, (Type)a->type, 2));
+    if (a == b && !node_is_const(a)) return simple(g, OP_POW, a, graph_float(g, (Type)a->type, 2));
     return raw(g, OP_MUL, a, b);
 }
 
@@ -197,7 +199,8 @@ static Node *simplify_logic(Graph *g, Op op, Node *a, Node *b) {
     return a == b ? a : raw(g, op, a, b);
 }
 
-/* A derivative that is a constant on one side of a condition is multiplied there, not everywhere. */
+/* A derivative that is a constant on one side of a condition is multiplied there, not everywhere.
+ */
 static Node *simplify_dmul(Graph *g, Node *a, Node *b) {
     if (node_is_const(b)) {
         Node *t = a;
@@ -214,34 +217,50 @@ static Node *simplify_dmul(Graph *g, Node *a, Node *b) {
         a = b;
         b = t;
     }
-    if (b->op == OP_COND && a->op != OP_COND && (node_is_const(b->arg[1]) || node_is_const(b->arg[2])))
+    if (b->op == OP_COND && a->op != OP_COND &&
+        (node_is_const(b->arg[1]) || node_is_const(b->arg[2])))
         return simplify_op(g, OP_COND, b->arg[0], simple(g, OP_DMUL, a, b->arg[1]),
                            simple(g, OP_DMUL, a, b->arg[2]));
     return raw(g, OP_DMUL, a, b);
 }
 
-/* An identity may lead to the next one further inside, so deep nests would be deep recursion; they are left as they are. */
+/* An identity may lead to the next one further inside, so deep nests would be deep recursion; they
+ * are left as they are. */
 enum { DEEPEST_IDENTITY = 64 };
 
 static Node *identities(Graph *g, Op op, Node *a, Node *b, Node *c) {
     switch (op) {
-    case OP_ADD: return simplify_add(g, a, b);
-    case OP_SUB: return simplify_sub(g, a, b);
-    case OP_MUL: return simplify_mul(g, a, b);
-    case OP_DIV: return simplify_div(g, a, b);
-    case OP_NEG: return simplify_neg(g, a);
-    case OP_ABS: return is_neg(a) || a->op == OP_ABS ? simple(g, OP_ABS, a->arg[0], NULL) : raw(g, op, a, NULL);
-    case OP_POW: return simplify_pow(g, a, b);
+    case OP_ADD:
+        return simplify_add(g, a, b);
+    case OP_SUB:
+        return simplify_sub(g, a, b);
+    case OP_MUL:
+        return simplify_mul(g, a, b);
+    case OP_DIV:
+        return simplify_div(g, a, b);
+    case OP_NEG:
+        return simplify_neg(g, a);
+    case OP_ABS:
+        return is_neg(a) || a->op == OP_ABS ? simple(g, OP_ABS, a->arg[0], NULL)
+                                            : raw(g, op, a, NULL);
+    case OP_POW:
+        return simplify_pow(g, a, b);
     case OP_MAX:
-    case OP_MIN: return a == b ? a : raw(g, op, a, b);
-    case OP_NOT: return a->op == OP_NOT ? a->arg[0] : raw(g, op, a, NULL);
+    case OP_MIN:
+        return a == b ? a : raw(g, op, a, b);
+    case OP_NOT:
+        return a->op == OP_NOT ? a->arg[0] : raw(g, op, a, NULL);
     case OP_AND:
-    case OP_OR: return simplify_logic(g, op, a, b);
+    case OP_OR:
+        return simplify_logic(g, op, a, b);
     case OP_COND:
     case OP_SELECT:
-    case OP_GUARD: return simplify_choice(g, op, a, b, c);
-    case OP_DMUL: return simplify_dmul(g, a, b);
-    default: return graph_op(g, op, a, b, c); /* nothing is known of the others */
+    case OP_GUARD:
+        return simplify_choice(g, op, a, b, c);
+    case OP_DMUL:
+        return simplify_dmul(g, a, b);
+    default:
+        return graph_op(g, op, a, b, c); /* nothing is known of the others */
     }
 }
 

@@ -10,11 +10,13 @@ static const char *check_types(const Node *n) {
         const int t = n->arg[k]->type;
         switch (sig[k + 1]) {
         case 'f':
-            if (!type_is_float((Type)t) || (f >= 0 && f != t)) return "a float argument of another type";
+            if (!type_is_float((Type)t) || (f >= 0 && f != t))
+                return "a float argument of another type";
             f = t;
             break;
         case 'i':
-            if (!type_is_int((Type)t) || (i >= 0 && i != t)) return "an integer argument of another type";
+            if (!type_is_int((Type)t) || (i >= 0 && i != t))
+                return "an integer argument of another type";
             i = t;
             break;
         case 'x':
@@ -24,28 +26,35 @@ static const char *check_types(const Node *n) {
         case 'b':
             if (t != TYPE_BOOL) return "a condition that is a number";
             break;
-        default: break;
+        default:
+            break;
         }
     }
     if (sig[0] == 'b' && n->type != TYPE_BOOL) return "a comparison that is a number";
-    if (sig[0] == 'x' && n->nargs && n->type != x) return "a result of another type than its branches";
-    if (sig[0] == 'f' && f >= 0 && n->type != f) return "a result of another type than its arguments";
+    if (sig[0] == 'x' && n->nargs && n->type != x)
+        return "a result of another type than its branches";
+    if (sig[0] == 'f' && f >= 0 && n->type != f)
+        return "a result of another type than its arguments";
     return NULL;
 }
 
 static const char *check_node(const Graph *g, const Node *n, Stage stage) {
     if (n->op >= OP_COUNT) return "an unknown operation";
-    if (n->op == OP_BAD) return stage >= STAGE_STABLE ? "a mistake that was reported but not stopped" : NULL;
-    if (n->op == OP_VAR) return n->attr < g->nvars && g->vars[n->attr].node == n ? NULL : "an unknown variable";
+    if (n->op == OP_BAD)
+        return stage >= STAGE_STABLE ? "a mistake that was reported but not stopped" : NULL;
+    if (n->op == OP_VAR)
+        return n->attr < g->nvars && g->vars[n->attr].node == n ? NULL : "an unknown variable";
     if (n->op == OP_CONST) {
-        if (type_is_float((Type)n->type) != (n->num != NULL)) return "a constant without its number";
+        if (type_is_float((Type)n->type) != (n->num != NULL))
+            return "a constant without its number";
         if (stage < STAGE_EXPANDED || !n->num || mpfr_nan_p(n->num)) return NULL;
         NUMBER_TEMP(v, 53);
         fold_decode(v, n->bits, (Type)n->type);
         return mpfr_equal_p(v, n->num) ? NULL : "a constant that its type cannot hold";
     }
     if (n->nargs != op_info[n->op].nargs) return "a wrong number of arguments";
-    if (stage >= STAGE_EXPANDED && !op_info[n->op].prim) return "an operation that was not expanded";
+    if (stage >= STAGE_EXPANDED && !op_info[n->op].prim)
+        return "an operation that was not expanded";
     AxisSet axes = 0;
     for (int k = 0; k < n->nargs; k++) {
         if (n->arg[k]->id >= n->id) return "an argument that comes after its user";

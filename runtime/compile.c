@@ -22,7 +22,9 @@ Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_e
     *internal_error = NULL;
     const Def *def = compile_function(job);
     Graph *g = NULL;
-    if (def) g = (job->constants ? frontend_lower_value : frontend_lower)(job->arena, job->tree, def, job->type, job->settings, job->nsettings, job->diags);
+    if (def)
+        g = (job->constants ? frontend_lower_value : frontend_lower)(
+            job->arena, job->tree, def, job->type, job->settings, job->nsettings, job->diags);
     if (!g) return NULL;
     STAGE_DONE(STAGE_GRAPH);
     rewrite_graph(g, false, NULL, NULL);
@@ -42,7 +44,8 @@ Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_e
 }
 
 const Def *compile_function(const CompileJob *job) {
-    const Source named = {.name = "<command line>", .text = job->function, .len = strlen(job->function)};
+    const Source named = {
+        .name = "<command line>", .text = job->function, .len = strlen(job->function)};
     return frontend_function(job->tree, job->diags, named);
 }
 
@@ -51,21 +54,30 @@ Plan *compile_plan(const CompileJob *job, const char **internal_error) {
     if (!g) return NULL;
     Buf symbol;
     buf_init(&symbol, job->arena);
-    buf_printf(&symbol, "%s%s%s", job->prefix ? job->prefix : "", c_symbol(job->arena, job->name ? job->name : g->name),
-               kinds[job->kind].suffix);
+    buf_printf(&symbol, "%s%s%s", job->prefix ? job->prefix : "",
+               c_symbol(job->arena, job->name ? job->name : g->name), kinds[job->kind].suffix);
     return plan_make(g, kinds[job->kind].kind, symbol.s);
 }
 
-actc_status read_options(const actc_kernel_options *in, actc_kernel_options *out, actc_diagnostics **diagnostics) {
+actc_status read_options(const actc_kernel_options *in, actc_kernel_options *out,
+                         actc_diagnostics **diagnostics) {
     *out = (actc_kernel_options){.size = sizeof *out};
     if (!in) return ACTC_OK;
-    if (in->size < sizeof in->size) return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: size is not sizeof(actc_kernel_options)");
-    memcpy(out, in, in->size < sizeof *out ? in->size : sizeof *out); /* an older program knows fewer fields */
-    if (out->kind > ACTC_BACKWARD2) return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: unknown kind");
-    if (out->dtype > ACTC_F64) return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: unknown dtype");
-    if (out->setting_count && !out->settings) return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: settings is NULL");
+    if (in->size < sizeof in->size)
+        return fail(diagnostics, ACTC_E_ARGUMENT,
+                    "kernel options: size is not sizeof(actc_kernel_options)");
+    memcpy(out, in,
+           in->size < sizeof *out ? in->size
+                                  : sizeof *out); /* an older program knows fewer fields */
+    if (out->kind > ACTC_BACKWARD2)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: unknown kind");
+    if (out->dtype > ACTC_F64)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: unknown dtype");
+    if (out->setting_count && !out->settings)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: settings is NULL");
     for (size_t i = 0; i < out->setting_count; i++)
         if (!out->settings[i].name || !out->settings[i].value)
-            return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: a setting has no name or no value");
+            return fail(diagnostics, ACTC_E_ARGUMENT,
+                        "kernel options: a setting has no name or no value");
     return ACTC_OK;
 }

@@ -1,4 +1,5 @@
-/* Contexts: the standard library, parsed when it is first needed, and the code generator, opened when that is. */
+/* Contexts: the standard library, parsed when it is first needed, and the code generator, opened
+ * when that is. */
 #define _GNU_SOURCE /* dladdr */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -21,7 +22,8 @@ actc_status actc_context_create(const actc_context_options *options, actc_contex
     ctx->allocator = from;
     ctx->log = o.log;
     ctx->log_user = o.log_user;
-    if (o.library_folder && !(ctx->library_folder = memory_text(&from, o.library_folder, strlen(o.library_folder)))) {
+    if (o.library_folder &&
+        !(ctx->library_folder = memory_text(&from, o.library_folder, strlen(o.library_folder)))) {
         memory_free(ctx);
         return ACTC_E_MEMORY;
     }
@@ -57,7 +59,7 @@ void actc_context_release(actc_context *ctx) {
 double clock_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec*1e-9;
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 void context_log(const actc_context *ctx, const char *fmt, ...) {
@@ -99,7 +101,8 @@ const Library *context_library(actc_context *ctx) {
 
 /* ---- the code generator ---- */
 
-/* Never closed again: LLVM registers things that outlive its last user, and opening it twice costs 10 ms. */
+/* Never closed again: LLVM registers things that outlive its last user, and opening it twice costs
+ * 10 ms. */
 static void *open_in(const char *folder, size_t length, const char *below) {
     char path[4096];
     const int n = snprintf(path, sizeof path, "%.*s%slibactc-llvm.so", (int)length, folder, below);
@@ -127,9 +130,11 @@ const char *context_open_backend(actc_context *ctx) {
         }
         BackendFn *get;
         void *symbol = dlsym(library, BACKEND_SYMBOL);
-        memcpy(&get, &symbol, sizeof get); /* ISO C has no conversion from object to function pointers */
+        memcpy(&get, &symbol,
+               sizeof get); /* ISO C has no conversion from object to function pointers */
         const Backend *backend = get ? get() : NULL;
-        if (!backend || backend->version != BACKEND_VERSION) return "libactc-llvm.so is of another version";
+        if (!backend || backend->version != BACKEND_VERSION)
+            return "libactc-llvm.so is of another version";
         ctx->backend = backend;
     }
     const Target host = {NULL, NULL, NULL};

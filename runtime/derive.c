@@ -1,4 +1,5 @@
-/* Derivatives as formulas and as numbers: `actc_derive` and `actc_eval`. No code is made for them. */
+/* Derivatives as formulas and as numbers: `actc_derive` and `actc_eval`. No code is made for them.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,18 +32,20 @@ static bool has_overrides(const Graph *g) {
     return false;
 }
 
-static actc_status derive(Compilation *c, const CompileJob *job, const char *wrt, unsigned order, int latex, Buf *out,
-                          actc_diagnostics **diagnostics) {
+static actc_status derive(Compilation *c, const CompileJob *job, const char *wrt, unsigned order,
+                          int latex, Buf *out, actc_diagnostics **diagnostics) {
     const char *internal_error;
     Graph *g = compile_graph(job, STAGE_STABLE, &internal_error);
     if (!g) return compilation_failure(c, internal_error, diagnostics);
     const Var *x = find_input(g, wrt ? name_ascii(&c->arena, wrt) : NULL);
-    if (!x && wrt) return fail(diagnostics, ACTC_E_NOT_FOUND, "'%s' has no input '%s'", g->name, wrt);
+    if (!x && wrt)
+        return fail(diagnostics, ACTC_E_NOT_FOUND, "'%s' has no input '%s'", g->name, wrt);
     if (!x) return fail(diagnostics, ACTC_E_NOT_FOUND, "'%s' has no inputs", g->name);
     Node *y = g->outs[0].node;
     for (unsigned i = 0; i < order; i++) y = derive_once(g, y, x->node);
     if (has_overrides(g)) {
-        /* What says where derivatives come from is no longer of use, and the language cannot say it. */
+        /* What says where derivatives come from is no longer of use, and the language cannot say
+         * it. */
         rewrite_graph(g, true, NULL, NULL);
         y = g->outs[0].node;
     }
@@ -53,12 +56,15 @@ static actc_status derive(Compilation *c, const CompileJob *job, const char *wrt
     return ACTC_OK;
 }
 
-actc_status actc_derive(actc_module *module, const char *function, const char *wrt, unsigned order, int latex,
-                        const actc_kernel_options *options, char **text, actc_diagnostics **diagnostics) {
+actc_status actc_derive(actc_module *module, const char *function, const char *wrt, unsigned order,
+                        int latex, const actc_kernel_options *options, char **text,
+                        actc_diagnostics **diagnostics) {
     if (diagnostics) *diagnostics = NULL;
     if (text) *text = NULL;
-    if (!module || !function || !text) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_derive: an argument is NULL");
-    if (order > MOST_ORDER) return fail(diagnostics, ACTC_E_ARGUMENT, "derivatives go up to order %d", MOST_ORDER);
+    if (!module || !function || !text)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "actc_derive: an argument is NULL");
+    if (order > MOST_ORDER)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "derivatives go up to order %d", MOST_ORDER);
     actc_kernel_options o;
     actc_status status = read_options(options ? options : &plain_f64, &o, diagnostics);
     if (status != ACTC_OK) return status;
@@ -86,7 +92,8 @@ static mpfr_ptr new_number(Arena *arena, mpfr_prec_t precision) {
     return v;
 }
 
-/* A number as people write it (also inf and nan), or a constant expression of the language; rounded to the type. */
+/* A number as people write it (also inf and nan), or a constant expression of the language; rounded
+ * to the type. */
 static bool read_value(const CompileJob *job, const char *text, mpfr_ptr v) {
     char *end;
     mpfr_strtofr(v, text, &end, 0, MPFR_RNDN);
@@ -114,12 +121,16 @@ static void print_value(Buf *out, mpfr_srcptr v, Type type) {
         return;
     }
     if (mpfr_signbit(rounded)) buf_putc(out, '-');
-    if (mpfr_inf_p(rounded)) buf_puts(out, "inf");
-    else if (mpfr_zero_p(rounded)) buf_putc(out, '0');
-    else print_shortest(out, rounded, 17, type);
+    if (mpfr_inf_p(rounded))
+        buf_puts(out, "inf");
+    else if (mpfr_zero_p(rounded))
+        buf_putc(out, '0');
+    else
+        print_shortest(out, rounded, 17, type);
 }
 
-/* Evaluates until twice the precision gives the same rounded results; the last word is that of LAST_PRECISION. */
+/* Evaluates until twice the precision gives the same rounded results; the last word is that of
+ * LAST_PRECISION. */
 static void evaluate(const Graph *g, const mpfr_srcptr *vars, const mpfr_ptr *outs, Type type) {
     uint64_t *before = ARENA_ARRAY(g->arena, uint64_t, g->nouts + 1);
     for (mpfr_prec_t p = FIRST_PRECISION; p <= LAST_PRECISION; p *= 2) {
@@ -134,34 +145,42 @@ static void evaluate(const Graph *g, const mpfr_srcptr *vars, const mpfr_ptr *ou
     }
 }
 
-/* The given values by the graph's variables; names may be Greek letters. An expression that does not use a name (a
- * derivative may be constant) ignores its value. */
-static actc_status read_point(Compilation *c, const CompileJob *job, const Graph *g, const actc_setting *inputs,
-                              size_t count, mpfr_srcptr *vars, actc_diagnostics **diagnostics) {
+/* The given values by the graph's variables; names may be Greek letters. An expression that does
+ * not use a name (a derivative may be constant) ignores its value. */
+static actc_status read_point(Compilation *c, const CompileJob *job, const Graph *g,
+                              const actc_setting *inputs, size_t count, mpfr_srcptr *vars,
+                              actc_diagnostics **diagnostics) {
     const Def *def = compile_function(job);
     for (size_t i = 0; i < count; i++) {
         const char *name = name_ascii(job->arena, inputs[i].name);
         const Var *var = find_input(g, name);
-        if (!var && def && def->name) return fail(diagnostics, ACTC_E_NOT_FOUND, "'%s' has no input '%s'", g->name, name);
+        if (!var && def && def->name)
+            return fail(diagnostics, ACTC_E_NOT_FOUND, "'%s' has no input '%s'", g->name, name);
         if (!var) continue;
         mpfr_srcptr *place = &vars[var - g->vars];
         if (*place) return fail(diagnostics, ACTC_E_ARGUMENT, "'%s' is given twice", name);
         if (inputs[i].value[0] == '[')
-            return fail(diagnostics, ACTC_E_UNSUPPORTED, "'%s=%s': values along an axis are not supported yet", name, inputs[i].value);
+            return fail(diagnostics, ACTC_E_UNSUPPORTED,
+                        "'%s=%s': values along an axis are not supported yet", name,
+                        inputs[i].value);
         mpfr_ptr v = new_number(job->arena, NUMBER_BITS);
         if (!read_value(job, inputs[i].value, v)) {
             if (c->diags.errors) return compilation_failure(c, NULL, diagnostics);
-            return fail(diagnostics, ACTC_E_ARGUMENT, "'%s=%s' is not a number", name, inputs[i].value);
+            return fail(diagnostics, ACTC_E_ARGUMENT, "'%s=%s' is not a number", name,
+                        inputs[i].value);
         }
         *place = v;
     }
     for (size_t k = 0; k < g->nvars; k++)
-        if (!vars[k]) return fail(diagnostics, ACTC_E_ARGUMENT, "the input '%s' has no value: add %s=0.5", g->vars[k].name, g->vars[k].name);
+        if (!vars[k])
+            return fail(diagnostics, ACTC_E_ARGUMENT, "the input '%s' has no value: add %s=0.5",
+                        g->vars[k].name, g->vars[k].name);
     return ACTC_OK;
 }
 
-static actc_status evaluate_at(Compilation *c, const CompileJob *job, const actc_setting *inputs, size_t count,
-                               unsigned order, Buf *out, actc_diagnostics **diagnostics) {
+static actc_status evaluate_at(Compilation *c, const CompileJob *job, const actc_setting *inputs,
+                               size_t count, unsigned order, Buf *out,
+                               actc_diagnostics **diagnostics) {
     const char *internal_error;
     Graph *g = compile_graph(job, STAGE_STABLE, &internal_error);
     if (!g) return compilation_failure(c, internal_error, diagnostics);
@@ -172,7 +191,8 @@ static actc_status evaluate_at(Compilation *c, const CompileJob *job, const actc
     Node **derivatives = ARENA_ARRAY(job->arena, Node *, g->nvars * order + 1);
     for (size_t k = 0; k < g->nvars; k++) {
         Node *d = y.node;
-        for (unsigned i = 0; i < order; i++) derivatives[k * order + i] = d = derive_once(g, d, g->vars[k].node);
+        for (unsigned i = 0; i < order; i++)
+            derivatives[k * order + i] = d = derive_once(g, d, g->vars[k].node);
     }
     g->nouts = 0;
     graph_output(g, y.name, y.node);
@@ -185,23 +205,29 @@ static actc_status evaluate_at(Compilation *c, const CompileJob *job, const actc
     print_value(out, values[0], job->type);
     for (size_t k = 0; k < g->nvars; k++)
         for (unsigned i = 0; i < order; i++) {
-            if (i == 0) buf_printf(out, "\nd%s/d%s = ", y.name, g->vars[k].name);
-            else buf_printf(out, "\nd%u%s/d%s%u = ", i + 1, y.name, g->vars[k].name, i + 1);
+            if (i == 0)
+                buf_printf(out, "\nd%s/d%s = ", y.name, g->vars[k].name);
+            else
+                buf_printf(out, "\nd%u%s/d%s%u = ", i + 1, y.name, g->vars[k].name, i + 1);
             print_value(out, values[1 + k * order + i], job->type);
         }
     buf_putc(out, '\n');
     return ACTC_OK;
 }
 
-actc_status actc_eval(actc_module *module, const char *function, const actc_setting *inputs, size_t input_count,
-                      unsigned order, const actc_kernel_options *options, char **text, actc_diagnostics **diagnostics) {
+actc_status actc_eval(actc_module *module, const char *function, const actc_setting *inputs,
+                      size_t input_count, unsigned order, const actc_kernel_options *options,
+                      char **text, actc_diagnostics **diagnostics) {
     if (diagnostics) *diagnostics = NULL;
     if (text) *text = NULL;
     if (!module || !function || !text || (input_count && !inputs))
         return fail(diagnostics, ACTC_E_ARGUMENT, "actc_eval: an argument is NULL");
     for (size_t i = 0; i < input_count; i++)
-        if (!inputs[i].name || !inputs[i].value) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_eval: an input has no name or no value");
-    if (order > MOST_ORDER) return fail(diagnostics, ACTC_E_ARGUMENT, "derivatives go up to order %d", MOST_ORDER);
+        if (!inputs[i].name || !inputs[i].value)
+            return fail(diagnostics, ACTC_E_ARGUMENT,
+                        "actc_eval: an input has no name or no value");
+    if (order > MOST_ORDER)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "derivatives go up to order %d", MOST_ORDER);
     actc_kernel_options o;
     actc_status status = read_options(options ? options : &plain_f64, &o, diagnostics);
     if (status != ACTC_OK) return status;

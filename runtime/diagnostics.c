@@ -30,7 +30,8 @@ static actc_diagnostic *copy_items(const actc_diagnostic *items, size_t count) {
 }
 
 /* A list that could not be allocated is not worth failing for: the status says enough. */
-static void set_items(actc_diagnostics **out, const char *text, size_t n, const actc_diagnostic *items, size_t count) {
+static void set_items(actc_diagnostics **out, const char *text, size_t n,
+                      const actc_diagnostic *items, size_t count) {
     actc_diagnostics *d = malloc(sizeof *d);
     char *copy = malloc(n + 1);
     actc_diagnostic *all = copy_items(items, count);
@@ -61,21 +62,29 @@ actc_status fail(actc_diagnostics **out, actc_status status, const char *fmt, ..
     char message[sizeof text];
     memcpy(message, text + head, (size_t)(n - head));
     message[n - head] = 0;
-    const actc_diagnostic item = {.severity = ACTC_ERROR, .id = "", .message = message, .excerpt = ""};
+    const actc_diagnostic item = {
+        .severity = ACTC_ERROR, .id = "", .message = message, .excerpt = ""};
     set_items(out, text, (size_t)n + 1, &item, 1);
     return status;
 }
 
 static actc_diagnostic describe(const Diags *d, const Diag *item) {
-    static const actc_severity severities[] = {
-        [DIAG_ERROR] = ACTC_ERROR, [DIAG_WARNING] = ACTC_WARNING, [DIAG_NOTE] = ACTC_NOTE, [DIAG_REMARK] = ACTC_NOTE};
+    static const actc_severity severities[] = {[DIAG_ERROR] = ACTC_ERROR,
+                                               [DIAG_WARNING] = ACTC_WARNING,
+                                               [DIAG_NOTE] = ACTC_NOTE,
+                                               [DIAG_REMARK] = ACTC_NOTE};
     Buf id, excerpt;
     buf_init(&id, d->arena);
     buf_init(&excerpt, d->arena);
     diag_name(item->id, &id);
     diag_excerpt(d, item, &excerpt);
-    actc_diagnostic out = {.severity = severities[item->severity], .id = id.s, .message = item->text, .excerpt = excerpt.s,
-                           .file = d->sources[item->loc.source].name, .begin = item->loc.begin, .end = item->loc.end};
+    actc_diagnostic out = {.severity = severities[item->severity],
+                           .id = id.s,
+                           .message = item->text,
+                           .excerpt = excerpt.s,
+                           .file = d->sources[item->loc.source].name,
+                           .begin = item->loc.begin,
+                           .end = item->loc.end};
     diag_place(d, item->loc, &out.line, &out.column);
     const Loc end = {item->loc.source, item->loc.end, item->loc.end};
     diag_place(d, end, &out.end_line, &out.end_column);

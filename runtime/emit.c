@@ -1,4 +1,5 @@
-/* Ahead of time: `actc_emit` makes C, headers, objects and the backends' texts of several functions at once. */
+/* Ahead of time: `actc_emit` makes C, headers, objects and the backends' texts of several functions
+ * at once. */
 #include <ctype.h>
 #include <string.h>
 
@@ -6,26 +7,36 @@
 
 static const actc_kind forward_only[] = {ACTC_FORWARD};
 
-static actc_status check_options(const actc_module *m, const actc_emit_options *in, actc_emit_options *o,
-                                 actc_diagnostics **diagnostics) {
-    if (in->size < sizeof in->size) return fail(diagnostics, ACTC_E_ARGUMENT, "emit options: size is not sizeof(actc_emit_options)");
-    memcpy(o, in, in->size < sizeof *o ? in->size : sizeof *o); /* an older program knows fewer fields */
+static actc_status check_options(const actc_module *m, const actc_emit_options *in,
+                                 actc_emit_options *o, actc_diagnostics **diagnostics) {
+    if (in->size < sizeof in->size)
+        return fail(diagnostics, ACTC_E_ARGUMENT,
+                    "emit options: size is not sizeof(actc_emit_options)");
+    memcpy(o, in,
+           in->size < sizeof *o ? in->size : sizeof *o); /* an older program knows fewer fields */
     if (!o->kind_count) {
         o->kinds = forward_only;
         o->kind_count = 1;
     }
     if (!o->base) o->base = "kernels";
-    if (!o->kinds || (o->function_count && !o->functions)) return fail(diagnostics, ACTC_E_ARGUMENT, "emit options: an array is NULL");
+    if (!o->kinds || (o->function_count && !o->functions))
+        return fail(diagnostics, ACTC_E_ARGUMENT, "emit options: an array is NULL");
     for (size_t i = 0; i < o->kind_count; i++)
-        if (o->kinds[i] > ACTC_BACKWARD2) return fail(diagnostics, ACTC_E_ARGUMENT, "emit options: unknown kind");
+        if (o->kinds[i] > ACTC_BACKWARD2)
+            return fail(diagnostics, ACTC_E_ARGUMENT, "emit options: unknown kind");
     for (const char *s = o->prefix ? o->prefix : ""; *s; s++)
-        if (!isalpha((unsigned char)*s) && *s != '_' && (s == o->prefix || !isdigit((unsigned char)*s)))
-            return fail(diagnostics, ACTC_E_ARGUMENT, "the prefix '%s' cannot begin a name in C", o->prefix);
+        if (!isalpha((unsigned char)*s) && *s != '_' &&
+            (s == o->prefix || !isdigit((unsigned char)*s)))
+            return fail(diagnostics, ACTC_E_ARGUMENT, "the prefix '%s' cannot begin a name in C",
+                        o->prefix);
     const size_t count = o->function_count ? o->function_count : actc_module_function_count(m);
     if (!count) return fail(diagnostics, ACTC_E_ARGUMENT, "there is no function to emit");
-    if (count > 1 && o->name) return fail(diagnostics, ACTC_E_ARGUMENT, "a name can be given to one function, not to %zu", count);
+    if (count > 1 && o->name)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "a name can be given to one function, not to %zu",
+                    count);
     if (count > 1 && o->setting_count)
-        return fail(diagnostics, ACTC_E_ARGUMENT, "params can be set for one function, not for %zu", count);
+        return fail(diagnostics, ACTC_E_ARGUMENT, "params can be set for one function, not for %zu",
+                    count);
     return ACTC_OK;
 }
 
@@ -60,14 +71,16 @@ static const char *describe(Compilation *c, const CompileJob *job) {
         g->nouts = 0;
         graph_output(g, y, d);
         rewrite_graph(g, false, NULL, NULL);
-        buf_printf(&text, "%sd%s/d%s = ", text.len && text.s[text.len - 1] != '\n' ? "\n" : "", y, g->vars[i].name);
+        buf_printf(&text, "%sd%s/d%s = ", text.len && text.s[text.len - 1] != '\n' ? "\n" : "", y,
+                   g->vars[i].name);
         node_print(g, g->outs[0].node, &text);
     }
     return text.s;
 }
 
-static actc_status emit_code(actc_context *ctx, actc_format format, const actc_emit_options *o, const Plan *const *plans,
-                             size_t n, actc_bytes *out, actc_diagnostics **diagnostics) {
+static actc_status emit_code(actc_context *ctx, actc_format format, const actc_emit_options *o,
+                             const Plan *const *plans, size_t n, actc_bytes *out,
+                             actc_diagnostics **diagnostics) {
     static const EmitKind kinds[] = {[ACTC_FORMAT_OBJECT] = EMIT_OBJECT,
                                      [ACTC_FORMAT_ASSEMBLY] = EMIT_ASSEMBLY,
                                      [ACTC_FORMAT_LLVM] = EMIT_LLVM,
@@ -81,15 +94,18 @@ static actc_status emit_code(actc_context *ctx, actc_format format, const actc_e
     const char *error = context_open_backend(ctx);
     /* What the caller said of the target is checked here. */
     const char *refused = error || host ? NULL : ctx->backend->create(&target, &jit);
-    if (!error && !refused) error = ctx->backend->emit(host ? ctx->jit : jit, plans, n, kinds[format], &bytes);
+    if (!error && !refused)
+        error = ctx->backend->emit(host ? ctx->jit : jit, plans, n, kinds[format], &bytes);
     if (refused) {
         status = fail(diagnostics, ACTC_E_ARGUMENT, "%s", refused);
     } else if (error) {
         status = fail(diagnostics, ACTC_E_BACKEND, "code generation: %s", error);
     } else {
         out->data = memory_text(&ctx->allocator, bytes.data, bytes.size);
-        if (out->data) out->size = bytes.size;
-        else status = ACTC_E_MEMORY;
+        if (out->data)
+            out->size = bytes.size;
+        else
+            status = ACTC_E_MEMORY;
         ctx->backend->free_bytes(&bytes);
     }
     if (jit) ctx->backend->destroy(jit);
@@ -97,8 +113,8 @@ static actc_status emit_code(actc_context *ctx, actc_format format, const actc_e
     return status;
 }
 
-static actc_status emit(Compilation *c, actc_format format, const actc_emit_options *o, actc_bytes *out,
-                        actc_diagnostics **diagnostics) {
+static actc_status emit(Compilation *c, actc_format format, const actc_emit_options *o,
+                        actc_bytes *out, actc_diagnostics **diagnostics) {
     actc_module *m = c->module;
     const size_t functions = o->function_count ? o->function_count : actc_module_function_count(m);
     const Plan **plans = ARENA_ARRAY(&c->arena, const Plan *, functions * o->kind_count);
@@ -106,9 +122,14 @@ static actc_status emit(Compilation *c, actc_format format, const actc_emit_opti
     size_t n = 0;
     for (size_t i = 0; i < functions; i++)
         for (size_t k = 0; k < o->kind_count; k++) {
-            const actc_kernel_options one = {.kind = o->kinds[k], .dtype = o->dtype, .settings = o->settings, .setting_count = o->setting_count};
-            const char *name = o->function_count ? o->functions[i] : def_name(module_function(m, i));
-            if (!name) return fail(diagnostics, ACTC_E_ARGUMENT, "emit options: a function is NULL");
+            const actc_kernel_options one = {.kind = o->kinds[k],
+                                             .dtype = o->dtype,
+                                             .settings = o->settings,
+                                             .setting_count = o->setting_count};
+            const char *name =
+                o->function_count ? o->functions[i] : def_name(module_function(m, i));
+            if (!name)
+                return fail(diagnostics, ACTC_E_ARGUMENT, "emit options: a function is NULL");
             CompileJob job = compilation_job(c, name, &one);
             job.name = o->name;
             job.prefix = o->prefix;
@@ -117,7 +138,8 @@ static actc_status emit(Compilation *c, actc_format format, const actc_emit_opti
             if (!plan) return compilation_failure(c, internal_error, diagnostics);
             for (size_t j = 0; j < n; j++)
                 if (strcmp(plans[j]->symbol, plan->symbol) == 0)
-                    return fail(diagnostics, ACTC_E_ARGUMENT, "two functions would both be called '%s' in C", plan->symbol);
+                    return fail(diagnostics, ACTC_E_ARGUMENT,
+                                "two functions would both be called '%s' in C", plan->symbol);
             if (format == ACTC_FORMAT_C) notes[n] = describe(c, &job);
             plans[n++] = plan;
         }
@@ -126,22 +148,28 @@ static actc_status emit(Compilation *c, actc_format format, const actc_emit_opti
         return emit_code(m->context, format, o, plans, n, out, diagnostics);
     Buf text;
     buf_init(&text, &c->arena);
-    (format == ACTC_FORMAT_C ? c_source : c_header)(plans, n, &(CFile){.base = o->base, .notes = notes}, &text);
+    (format == ACTC_FORMAT_C ? c_source : c_header)(
+        plans, n, &(CFile){.base = o->base, .notes = notes}, &text);
     const actc_status status = give_text(&m->context->allocator, &text, &out->data);
     if (status == ACTC_OK) out->size = text.len;
     return status;
 }
 
-actc_status actc_emit(actc_module *module, actc_format format, const actc_emit_options *options, actc_bytes *out,
-                      actc_diagnostics **diagnostics) {
+actc_status actc_emit(actc_module *module, actc_format format, const actc_emit_options *options,
+                      actc_bytes *out, actc_diagnostics **diagnostics) {
     if (diagnostics) *diagnostics = NULL;
     if (out) *out = (actc_bytes){NULL, 0};
-    if (!module || !options || !out) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_emit: an argument is NULL");
-    if (format > ACTC_FORMAT_BITCODE) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_emit: unknown format");
+    if (!module || !options || !out)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "actc_emit: an argument is NULL");
+    if (format > ACTC_FORMAT_BITCODE)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "actc_emit: unknown format");
     actc_emit_options o = {.size = 0};
     actc_status status = check_options(module, options, &o, diagnostics);
     if (status != ACTC_OK) return status;
-    const actc_kernel_options given = {.size = sizeof given, .dtype = o.dtype, .settings = o.settings, .setting_count = o.setting_count};
+    const actc_kernel_options given = {.size = sizeof given,
+                                       .dtype = o.dtype,
+                                       .settings = o.settings,
+                                       .setting_count = o.setting_count};
     actc_kernel_options checked;
     status = read_options(&given, &checked, diagnostics);
     if (status != ACTC_OK) return status;

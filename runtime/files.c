@@ -4,9 +4,10 @@
 
 #include "runtime.h"
 
-/* The memory is taken before the file is open: running out of it jumps away. What is no plain file may never end, or wait
- * for ever. */
-static bool read_file(void *user, Arena *arena, const char *path, const char **text, size_t *len, const char **why) {
+/* The memory is taken before the file is open: running out of it jumps away. What is no plain file
+ * may never end, or wait for ever. */
+static bool read_file(void *user, Arena *arena, const char *path, const char **text, size_t *len,
+                      const char **why) {
     (void)user;
     struct stat info;
     *why = "there is no such file";

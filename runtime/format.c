@@ -4,7 +4,8 @@
 #include "runtime.h"
 
 /* Everything that may jump. */
-static actc_status format(actc_context *ctx, Arena *arena, const Source *source, char **out, actc_diagnostics **diagnostics) {
+static actc_status format(actc_context *ctx, Arena *arena, const Source *source, char **out,
+                          actc_diagnostics **diagnostics) {
     Diags diags;
     Intern names;
     Buf text;
@@ -16,8 +17,8 @@ static actc_status format(actc_context *ctx, Arena *arena, const Source *source,
     return good ? give_text(&ctx->allocator, &text, out) : ACTC_E_SOURCE;
 }
 
-actc_status actc_format_text(actc_context *ctx, const char *name, const char *text, size_t length, char **out,
-                             actc_diagnostics **diagnostics) {
+actc_status actc_format_text(actc_context *ctx, const char *name, const char *text, size_t length,
+                             char **out, actc_diagnostics **diagnostics) {
     if (diagnostics) *diagnostics = NULL;
     if (out) *out = NULL;
     if (!ctx || !name || (!text && length) || !out)

@@ -8,10 +8,13 @@
 static actc_role role_of(const PlanArg *a) {
     if (a->output) return ACTC_OUTPUT;
     switch (a->kind) {
-    case VAR_LEARN: return ACTC_LEARNABLE;
-    case VAR_COTANGENT: return ACTC_COTANGENT;
+    case VAR_LEARN:
+        return ACTC_LEARNABLE;
+    case VAR_COTANGENT:
+        return ACTC_COTANGENT;
     case VAR_PARAM:
-    case VAR_INPUT: return ACTC_INPUT;
+    case VAR_INPUT:
+        return ACTC_INPUT;
     }
     return ACTC_INPUT;
 }
@@ -37,12 +40,14 @@ static actc_kernel *describe(const Allocator *from, const Plan *p, actc_kind kin
         char *name = memory_text(from, a->name, strlen(a->name));
         complete = name != NULL;
         if (!name) break;
-        k->args[k->nargs++] = (actc_argument){name, role_of(a), a->type == TYPE_F64 ? ACTC_F64 : ACTC_F32};
+        k->args[k->nargs++] =
+            (actc_argument){name, role_of(a), a->type == TYPE_F64 ? ACTC_F64 : ACTC_F32};
         if (!a->output) k->ninputs++;
         k->gradient_of[i] = NO_ARGUMENT;
         for (size_t j = 0; j < i && a->output; j++)
             if (!p->args[j].output && p->args[j].kind != VAR_COTANGENT && a->name[0] == 'd' &&
-                strcmp(a->name + 1, p->args[j].name) == 0 && (kind == ACTC_BACKWARD || a->index > 0))
+                strcmp(a->name + 1, p->args[j].name) == 0 &&
+                (kind == ACTC_BACKWARD || a->index > 0))
                 k->gradient_of[i] = (uint32_t)j;
     }
     if (complete) return k;
@@ -76,8 +81,8 @@ static void code_release(Code *code) {
 }
 
 /* One object for all plans, in memory; each kernel becomes an owner of it. */
-static actc_status generate(actc_context *ctx, const Plan *const *plans, size_t n, actc_kernel **kernels,
-                            actc_diagnostics **diagnostics) {
+static actc_status generate(actc_context *ctx, const Plan *const *plans, size_t n,
+                            actc_kernel **kernels, actc_diagnostics **diagnostics) {
     Code *code = memory_new(&ctx->allocator, sizeof *code);
     if (!code) return ACTC_E_MEMORY;
     atomic_init(&code->references, 1);
@@ -93,7 +98,8 @@ static actc_status generate(actc_context *ctx, const Plan *const *plans, size_t 
     }
     for (size_t i = 0; i < n && !error; i++) {
         kernels[i]->code = code;
-        if (!find_entries(ctx->backend, plans[i], kernels[i])) error = "the kernel's symbols are missing";
+        if (!find_entries(ctx->backend, plans[i], kernels[i]))
+            error = "the kernel's symbols are missing";
     }
     if (error) status = fail(diagnostics, ACTC_E_BACKEND, "code generation: %s", error);
     pthread_mutex_unlock(&ctx->lock);
@@ -115,8 +121,8 @@ static void make_symbols_differ(Arena *arena, Plan *const *plans, size_t n) {
             }
 }
 
-static actc_status compile(Compilation *c, const actc_request *requests, size_t n, actc_kernel **out,
-                           actc_diagnostics **diagnostics) {
+static actc_status compile(Compilation *c, const actc_request *requests, size_t n,
+                           actc_kernel **out, actc_diagnostics **diagnostics) {
     actc_context *ctx = c->module->context;
     Plan **plans = ARENA_ARRAY(&c->arena, Plan *, n);
     actc_kind *kinds = ARENA_ARRAY(&c->arena, actc_kind, n);
@@ -147,32 +153,38 @@ static actc_status compile(Compilation *c, const actc_request *requests, size_t 
     return status;
 }
 
-actc_status actc_kernels_compile(actc_module *module, const actc_request *requests, size_t count, actc_kernel **out,
-                                 actc_diagnostics **diagnostics) {
+actc_status actc_kernels_compile(actc_module *module, const actc_request *requests, size_t count,
+                                 actc_kernel **out, actc_diagnostics **diagnostics) {
     if (diagnostics) *diagnostics = NULL;
     for (size_t i = 0; out && i < count; i++) out[i] = NULL;
     bool complete = module && (!count || (requests && out));
     for (size_t i = 0; complete && i < count; i++) complete = requests[i].function;
-    if (!complete) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_kernels_compile: an argument is NULL");
+    if (!complete)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "actc_kernels_compile: an argument is NULL");
     if (!count) return ACTC_OK;
     const double start = clock_now();
     Compilation c;
     compilation_begin(&c, module);
     actc_status status;
-    if (setjmp(c.out)) status = ACTC_E_MEMORY;
-    else status = compile(&c, requests, count, out, diagnostics);
+    if (setjmp(c.out))
+        status = ACTC_E_MEMORY;
+    else
+        status = compile(&c, requests, count, out, diagnostics);
     compilation_end(&c);
-    context_log(module->context, "%s %s%s in %.3f ms%s%s", status == ACTC_OK ? "compiled" : "did not compile",
-                requests[0].function, count > 1 ? " and others" : "", (clock_now() - start)*1e3, status == ACTC_OK ? "" : ": ",
-                status == ACTC_OK ? "" : actc_status_text(status));
+    context_log(module->context, "%s %s%s in %.3f ms%s%s",
+                status == ACTC_OK ? "compiled" : "did not compile", requests[0].function,
+                count > 1 ? " and others" : "", (clock_now() - start) * 1e3,
+                status == ACTC_OK ? "" : ": ", status == ACTC_OK ? "" : actc_status_text(status));
     return status;
 }
 
-actc_status actc_kernel_compile(actc_module *module, const char *function, const actc_kernel_options *options,
-                                actc_kernel **out, actc_diagnostics **diagnostics) {
+actc_status actc_kernel_compile(actc_module *module, const char *function,
+                                const actc_kernel_options *options, actc_kernel **out,
+                                actc_diagnostics **diagnostics) {
     if (diagnostics) *diagnostics = NULL;
     if (out) *out = NULL;
-    if (!module || !function || !out) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_kernel_compile: an argument is NULL");
+    if (!module || !function || !out)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "actc_kernel_compile: an argument is NULL");
     return actc_kernels_compile(module, &(actc_request){function, options}, 1, out, diagnostics);
 }
 
@@ -191,8 +203,8 @@ void actc_kernel_release(actc_kernel *k) {
 
 /* ---- running ---- */
 
-/* What the uniform entry would do, for kernels that take a size and at most KERNEL_PLAIN_ARRAYS arrays. A learnable
- * without axes does not move with the range. */
+/* What the uniform entry would do, for kernels that take a size and at most KERNEL_PLAIN_ARRAYS
+ * arrays. A learnable without axes does not move with the range. */
 static void call_plain(const actc_kernel *k, const KernelCall *call) {
     char *a[KERNEL_PLAIN_ARRAYS] = {NULL};
     const size_t n = (size_t)(call->end - call->begin);
@@ -202,23 +214,40 @@ static void call_plain(const actc_kernel *k, const KernelCall *call) {
     }
 #define P , char *
     switch (k->nargs) {
-    case 1: ((void (*)(size_t P))k->function)(n, a[0]); return;
-    case 2: ((void (*)(size_t P P))k->function)(n, a[0], a[1]); return;
-    case 3: ((void (*)(size_t P P P))k->function)(n, a[0], a[1], a[2]); return;
-    case 4: ((void (*)(size_t P P P P))k->function)(n, a[0], a[1], a[2], a[3]); return;
-    case 5: ((void (*)(size_t P P P P P))k->function)(n, a[0], a[1], a[2], a[3], a[4]); return;
-    case 6: ((void (*)(size_t P P P P P P))k->function)(n, a[0], a[1], a[2], a[3], a[4], a[5]); return;
-    case 7: ((void (*)(size_t P P P P P P P))k->function)(n, a[0], a[1], a[2], a[3], a[4], a[5], a[6]); return;
+    case 1:
+        ((void (*)(size_t P))k->function)(n, a[0]);
+        return;
+    case 2:
+        ((void (*)(size_t P P))k->function)(n, a[0], a[1]);
+        return;
+    case 3:
+        ((void (*)(size_t P P P))k->function)(n, a[0], a[1], a[2]);
+        return;
+    case 4:
+        ((void (*)(size_t P P P P))k->function)(n, a[0], a[1], a[2], a[3]);
+        return;
+    case 5:
+        ((void (*)(size_t P P P P P))k->function)(n, a[0], a[1], a[2], a[3], a[4]);
+        return;
+    case 6:
+        ((void (*)(size_t P P P P P P))k->function)(n, a[0], a[1], a[2], a[3], a[4], a[5]);
+        return;
+    case 7:
+        ((void (*)(size_t P P P P P P P))k->function)(n, a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
+        return;
     case 8:
-        ((void (*)(size_t P P P P P P P P))k->function)(n, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
+        ((void (*)(size_t P P P P P P P P))k->function)(n, a[0], a[1], a[2], a[3], a[4], a[5], a[6],
+                                                        a[7]);
         return;
     }
 #undef P
 }
 
 void kernel_call(const actc_kernel *k, const KernelCall *call) {
-    if (k->entry) k->entry(call);
-    else call_plain(k, call);
+    if (k->entry)
+        k->entry(call);
+    else
+        call_plain(k, call);
 }
 
 size_t actc_kernel_argument_count(const actc_kernel *k) { return k ? k->nargs : 0; }

@@ -31,9 +31,10 @@ struct actc_context {
     void *log_user;
     char *library_folder;         /* or NULL */
     pthread_mutex_t library_lock; /* guards the making of `library` */
-    Library library;              /* the standard library, parsed when the first module is; `tree` is NULL before */
-    pthread_mutex_t lock;         /* guards what follows, and every use of `jit` */
-    const Backend *backend;       /* NULL until the first kernel is compiled */
+    Library
+        library; /* the standard library, parsed when the first module is; `tree` is NULL before */
+    pthread_mutex_t lock;   /* guards what follows, and every use of `jit` */
+    const Backend *backend; /* NULL until the first kernel is compiled */
     Jit *jit;
 };
 
@@ -59,11 +60,12 @@ struct actc_kernel {
     actc_module *module;
     Code *code;
     actc_function *function;
-    KernelEntry *entry;     /* NULL where `function` says all: use kernel_call */
+    KernelEntry *entry; /* NULL where `function` says all: use kernel_call */
     actc_kind kind;
     size_t nargs, ninputs; /* inputs come first */
     actc_argument *args;
-    uint32_t *gradient_of; /* for each output of a backward kernel: the argument whose gradient it is, else NO_ARGUMENT */
+    uint32_t *gradient_of; /* for each output of a backward kernel: the argument whose gradient it
+                              is, else NO_ARGUMENT */
 };
 
 enum { NO_ARGUMENT = UINT32_MAX };
@@ -71,7 +73,8 @@ enum { NO_ARGUMENT = UINT32_MAX };
 /* ---- diagnostics.c ---- */
 
 /* Makes *out (if it is not NULL) say this, and returns `status`. */
-actc_status fail(actc_diagnostics **out, actc_status status, const char *fmt, ...) ACTC_PRINTF(3, 4);
+actc_status fail(actc_diagnostics **out, actc_status status, const char *fmt, ...)
+    ACTC_PRINTF(3, 4);
 /* Makes *out hold the items of d, if there are any. */
 void export_diagnostics(const Diags *d, actc_diagnostics **out);
 /* *out becomes a copy of the text, for the caller of the library. */
@@ -94,8 +97,8 @@ const Library *context_library(actc_context *ctx);
 double clock_now(void);
 /* Tells the caller's log, if there is one. No lock may be held that the log could want. */
 void context_log(const actc_context *ctx, const char *fmt, ...) ACTC_PRINTF(2, 3);
-/* Opens the code generator if it is not open yet; the lock is held. NULL, or why not (lives as long as ctx->lock is
- * held). */
+/* Opens the code generator if it is not open yet; the lock is held. NULL, or why not (lives as long
+ * as ctx->lock is held). */
 const char *context_open_backend(actc_context *ctx);
 
 /* ---- files.c ---- */
@@ -133,18 +136,20 @@ typedef struct {
     size_t nsettings;
     Diags *diags;
 } CompileJob;
-/* NULL where `diags` or *internal_error say why; everything is in job->arena. A graph at a stage up to STAGE_EXPANDED: */
+/* NULL where `diags` or *internal_error say why; everything is in job->arena. A graph at a stage up
+ * to STAGE_EXPANDED: */
 Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_error);
 Plan *compile_plan(const CompileJob *job, const char **internal_error);
 /* The definition alone. */
 const Def *compile_function(const CompileJob *job);
 /* Fills settings and type from the public options; ACTC_OK or why not. */
-actc_status read_options(const actc_kernel_options *in, actc_kernel_options *out, actc_diagnostics **diagnostics);
+actc_status read_options(const actc_kernel_options *in, actc_kernel_options *out,
+                         actc_diagnostics **diagnostics);
 
 /* ---- compilation.c ---- */
 
-/* One use of the compiler. Out of memory jumps to `out`, which the caller sets right after begin and where it ends the
- * compilation. */
+/* One use of the compiler. Out of memory jumps to `out`, which the caller sets right after begin
+ * and where it ends the compilation. */
 typedef struct {
     actc_module *module;
     jmp_buf out;
@@ -155,11 +160,14 @@ typedef struct {
 } Compilation;
 void compilation_begin(Compilation *c, actc_module *m);
 void compilation_end(Compilation *c);
-/* Gives back what high precision keeps for the thread; to be called at the end of each public call that may use it. */
+/* Gives back what high precision keeps for the thread; to be called at the end of each public call
+ * that may use it. */
 void compilation_forget(void);
 /* A job over text that lives as long as the compilation. */
-CompileJob compilation_job(Compilation *c, const char *function, const actc_kernel_options *options);
+CompileJob compilation_job(Compilation *c, const char *function,
+                           const actc_kernel_options *options);
 /* Why a job gave nothing, as a status and in *diagnostics. */
-actc_status compilation_failure(Compilation *c, const char *internal_error, actc_diagnostics **diagnostics);
+actc_status compilation_failure(Compilation *c, const char *internal_error,
+                                actc_diagnostics **diagnostics);
 
 #endif

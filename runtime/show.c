@@ -17,12 +17,15 @@ static bool stage_by_name(const char *name, Stage *out) {
     return false;
 }
 
-static actc_status show_code(actc_context *ctx, const Plan *plan, Stage stage, char **text, actc_diagnostics **diagnostics) {
+static actc_status show_code(actc_context *ctx, const Plan *plan, Stage stage, char **text,
+                             actc_diagnostics **diagnostics) {
     actc_status status = ACTC_OK;
     Bytes bytes = {NULL, 0};
     pthread_mutex_lock(&ctx->lock);
     const char *error = context_open_backend(ctx);
-    if (!error) error = ctx->backend->emit(ctx->jit, &plan, 1, stage == STAGE_ASM ? EMIT_ASSEMBLY : EMIT_LLVM, &bytes);
+    if (!error)
+        error = ctx->backend->emit(ctx->jit, &plan, 1,
+                                   stage == STAGE_ASM ? EMIT_ASSEMBLY : EMIT_LLVM, &bytes);
     if (error) {
         status = fail(diagnostics, ACTC_E_BACKEND, "code generation: %s", error);
     } else {
@@ -35,12 +38,15 @@ static actc_status show_code(actc_context *ctx, const Plan *plan, Stage stage, c
 }
 
 actc_status actc_show(actc_module *module, const char *function, const char *stage_name,
-                      const actc_kernel_options *options, char **text, actc_diagnostics **diagnostics) {
+                      const actc_kernel_options *options, char **text,
+                      actc_diagnostics **diagnostics) {
     if (diagnostics) *diagnostics = NULL;
     if (text) *text = NULL;
-    if (!module || !function || !stage_name || !text) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_show: an argument is NULL");
+    if (!module || !function || !stage_name || !text)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "actc_show: an argument is NULL");
     Stage stage;
-    if (!stage_by_name(stage_name, &stage)) return fail(diagnostics, ACTC_E_NOT_FOUND, "unknown stage '%s'", stage_name);
+    if (!stage_by_name(stage_name, &stage))
+        return fail(diagnostics, ACTC_E_NOT_FOUND, "unknown stage '%s'", stage_name);
     actc_kernel_options o;
     actc_status status = read_options(options, &o, diagnostics);
     if (status != ACTC_OK) return status;
@@ -65,7 +71,8 @@ actc_status actc_show(actc_module *module, const char *function, const char *sta
     } else {
         plan = compile_plan(&job, &internal_error);
         if (plan && stage == STAGE_PLAN) plan_print(plan, &dump);
-        if (plan && stage == STAGE_C) c_source(&plan, 1, &(CFile){.base = plan->graph->name}, &dump);
+        if (plan && stage == STAGE_C)
+            c_source(&plan, 1, &(CFile){.base = plan->graph->name}, &dump);
     }
     if (internal_error || s.diags.errors) {
         status = compilation_failure(&s, internal_error, diagnostics);

@@ -1,12 +1,19 @@
 /* Running a kernel on tensors: shapes checked and broadcast, strides honoured.
  *
- * Where all arrays are dense and laid out alike, one call does it, on the caller's memory. Else the elements go through
- * buffers of CHUNK elements: gathered in the order of the output's indices, computed, and put back. */
+ * Where all arrays are dense and laid out alike, one call does it, on the caller's memory. Else the
+ * elements go through buffers of CHUNK elements: gathered in the order of the output's indices,
+ * computed, and put back. */
 #include <string.h>
 
 #include "runtime.h"
 
-enum { MAX_DIMS = 32, CHUNK = 2048, CPU = 1, FLOAT = 2, FEW = 8 /* arguments that need no memory */ };
+enum {
+    MAX_DIMS = 32,
+    CHUNK = 2048,
+    CPU = 1,
+    FLOAT = 2,
+    FEW = 8 /* arguments that need no memory */
+};
 
 typedef struct {
     int ndim;
@@ -22,23 +29,34 @@ typedef struct {
 
 static size_t element_size(actc_dtype t) { return t == ACTC_F64 ? 8 : 4; }
 
-static actc_status check_tensor(const actc_kernel *k, size_t i, const actc_tensor *t, actc_diagnostics **diagnostics) {
+static actc_status check_tensor(const actc_kernel *k, size_t i, const actc_tensor *t,
+                                actc_diagnostics **diagnostics) {
     const actc_argument *a = &k->args[i];
     if (!t) return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' is NULL", a->name);
-    if (t->device.device_type != CPU) return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' is not in the CPU's memory", a->name);
-    if (t->dtype.code != FLOAT || t->dtype.lanes != 1 || t->dtype.bits != 8 * element_size(a->dtype))
-        return fail(diagnostics, ACTC_E_SHAPE, "argument '%s' must have elements of type %s", a->name,
-                    a->dtype == ACTC_F64 ? "f64" : "f32");
-    if (t->ndim < 0 || t->ndim > MAX_DIMS) return fail(diagnostics, ACTC_E_SHAPE, "argument '%s' has %d dimensions; 0 to %d are supported", a->name, (int)t->ndim, MAX_DIMS);
-    if (t->ndim && !t->shape) return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' has no shape", a->name);
+    if (t->device.device_type != CPU)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' is not in the CPU's memory",
+                    a->name);
+    if (t->dtype.code != FLOAT || t->dtype.lanes != 1 ||
+        t->dtype.bits != 8 * element_size(a->dtype))
+        return fail(diagnostics, ACTC_E_SHAPE, "argument '%s' must have elements of type %s",
+                    a->name, a->dtype == ACTC_F64 ? "f64" : "f32");
+    if (t->ndim < 0 || t->ndim > MAX_DIMS)
+        return fail(diagnostics, ACTC_E_SHAPE,
+                    "argument '%s' has %d dimensions; 0 to %d are supported", a->name, (int)t->ndim,
+                    MAX_DIMS);
+    if (t->ndim && !t->shape)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' has no shape", a->name);
     uint64_t count = 1;
     for (int d = 0; d < t->ndim; d++) {
-        if (t->shape[d] < 0) return fail(diagnostics, ACTC_E_SHAPE, "argument '%s' has a negative size", a->name);
+        if (t->shape[d] < 0)
+            return fail(diagnostics, ACTC_E_SHAPE, "argument '%s' has a negative size", a->name);
         if (t->shape[d] && count > (uint64_t)INT64_MAX / 8 / (uint64_t)t->shape[d])
-            return fail(diagnostics, ACTC_E_SHAPE, "argument '%s' has more elements than memory can hold", a->name);
+            return fail(diagnostics, ACTC_E_SHAPE,
+                        "argument '%s' has more elements than memory can hold", a->name);
         count *= (uint64_t)t->shape[d];
     }
-    if (count && !t->data) return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' has no data", a->name);
+    if (count && !t->data)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' has no data", a->name);
     return ACTC_OK;
 }
 
@@ -86,26 +104,32 @@ static actc_status common_shape(const actc_kernel *k, const actc_tensor *const *
     *s = (Shape){.ndim = 0};
     for (size_t i = 0; i < k->ninputs; i++)
         if (k->args[i].role != ACTC_COTANGENT && !broadcast(s, args[i]->ndim, args[i]->shape))
-            return fail(diagnostics, ACTC_E_SHAPE, "the shape %s of '%s' does not broadcast with %s, that of the inputs before it",
-                        shape_text(one, sizeof one, args[i]->ndim, args[i]->shape), k->args[i].name,
-                        shape_text(other, sizeof other, s->ndim, s->shape));
+            return fail(
+                diagnostics, ACTC_E_SHAPE,
+                "the shape %s of '%s' does not broadcast with %s, that of the inputs before it",
+                shape_text(one, sizeof one, args[i]->ndim, args[i]->shape), k->args[i].name,
+                shape_text(other, sizeof other, s->ndim, s->shape));
     s->count = 1;
     for (int d = 0; d < s->ndim; d++) {
         if (s->shape[d] && s->count > (uint64_t)INT64_MAX / 8 / (uint64_t)s->shape[d])
-            return fail(diagnostics, ACTC_E_SHAPE, "the inputs broadcast to more elements than memory can hold");
+            return fail(diagnostics, ACTC_E_SHAPE,
+                        "the inputs broadcast to more elements than memory can hold");
         s->count *= (uint64_t)s->shape[d];
     }
     for (size_t i = 0; i < k->nargs; i++) {
         const actc_role role = k->args[i].role;
         if (role != ACTC_OUTPUT && role != ACTC_COTANGENT) continue;
         if (k->gradient_of[i] != NO_ARGUMENT && !same_shape(s, args[k->gradient_of[i]]))
-            return fail(diagnostics, ACTC_E_UNSUPPORTED, "'%s': the gradient of an input that is broadcast (%s to %s) is not supported yet",
-                        k->args[i].name,
-                        shape_text(one, sizeof one, args[k->gradient_of[i]]->ndim, args[k->gradient_of[i]]->shape),
-                        shape_text(other, sizeof other, s->ndim, s->shape));
+            return fail(
+                diagnostics, ACTC_E_UNSUPPORTED,
+                "'%s': the gradient of an input that is broadcast (%s to %s) is not supported yet",
+                k->args[i].name,
+                shape_text(one, sizeof one, args[k->gradient_of[i]]->ndim,
+                           args[k->gradient_of[i]]->shape),
+                shape_text(other, sizeof other, s->ndim, s->shape));
         if (!same_shape(s, args[i]))
-            return fail(diagnostics, ACTC_E_SHAPE, "'%s' has the shape %s and must have %s", k->args[i].name,
-                        shape_text(one, sizeof one, args[i]->ndim, args[i]->shape),
+            return fail(diagnostics, ACTC_E_SHAPE, "'%s' has the shape %s and must have %s",
+                        k->args[i].name, shape_text(one, sizeof one, args[i]->ndim, args[i]->shape),
                         shape_text(other, sizeof other, s->ndim, s->shape));
     }
     return ACTC_OK;
@@ -145,8 +169,10 @@ static bool alike(const View *a, const View *b, const Shape *s) {
     return true;
 }
 
-/* Copies `count` elements between a view, from its element `start` in the order of the indices on, and a buffer. */
-static void transfer(const View *v, const Shape *s, uint64_t start, size_t count, size_t size, char *buffer, bool gather) {
+/* Copies `count` elements between a view, from its element `start` in the order of the indices on,
+ * and a buffer. */
+static void transfer(const View *v, const Shape *s, uint64_t start, size_t count, size_t size,
+                     char *buffer, bool gather) {
     int64_t index[MAX_DIMS];
     int64_t at = 0;
     uint64_t rest = start;
@@ -157,8 +183,10 @@ static void transfer(const View *v, const Shape *s, uint64_t start, size_t count
     }
     for (size_t i = 0; i < count; i++) {
         char *element = v->data + at * (int64_t)size;
-        if (gather) memcpy(buffer + i * size, element, size);
-        else memcpy(element, buffer + i * size, size);
+        if (gather)
+            memcpy(buffer + i * size, element, size);
+        else
+            memcpy(element, buffer + i * size, size);
         for (int d = s->ndim - 1; d >= 0; d--) {
             at += v->strides[d];
             if (++index[d] < s->shape[d]) break;
@@ -192,7 +220,8 @@ static actc_status run_through_buffers(const actc_kernel *k, const View *views, 
     return ACTC_OK;
 }
 
-static actc_status run_views(const actc_kernel *k, const actc_tensor *const *args, View *views, void **arrays, const Shape *s) {
+static actc_status run_views(const actc_kernel *k, const actc_tensor *const *args, View *views,
+                             void **arrays, const Shape *s) {
     bool direct = true;
     for (size_t i = 0; i < k->nargs; i++) {
         views[i] = view_of(args[i], s);
@@ -215,7 +244,8 @@ static bool is_contiguous(const actc_tensor *t) {
     return true;
 }
 
-/* The common case, which should cost little more than the call itself: few arrays, contiguous, of one shape. */
+/* The common case, which should cost little more than the call itself: few arrays, contiguous, of
+ * one shape. */
 static bool run_alike(const actc_kernel *k, const actc_tensor *const *args) {
     if (k->nargs > FEW) return false;
     const actc_tensor *first = args[0];
@@ -224,7 +254,8 @@ static bool run_alike(const actc_kernel *k, const actc_tensor *const *args) {
     for (int d = 0; d < first->ndim; d++) count *= (uint64_t)first->shape[d];
     for (size_t i = 0; i < k->nargs; i++) {
         const actc_tensor *t = args[i];
-        if (k->args[i].role == ACTC_LEARNABLE || t->ndim != first->ndim || !is_contiguous(t)) return false;
+        if (k->args[i].role == ACTC_LEARNABLE || t->ndim != first->ndim || !is_contiguous(t))
+            return false;
         for (int d = 0; d < t->ndim; d++)
             if (t->shape[d] != first->shape[d]) return false;
         arrays[i] = (char *)t->data + t->byte_offset;
@@ -237,9 +268,11 @@ static bool run_alike(const actc_kernel *k, const actc_tensor *const *args) {
 actc_status actc_kernel_run(const actc_kernel *k, const actc_tensor *const *args, size_t count,
                             actc_diagnostics **diagnostics) {
     if (diagnostics) *diagnostics = NULL;
-    if (!k || (!args && count)) return fail(diagnostics, ACTC_E_ARGUMENT, "actc_kernel_run: an argument is NULL");
+    if (!k || (!args && count))
+        return fail(diagnostics, ACTC_E_ARGUMENT, "actc_kernel_run: an argument is NULL");
     if (count != k->nargs)
-        return fail(diagnostics, ACTC_E_ARGUMENT, "the kernel takes %zu arrays, %zu were given", k->nargs, count);
+        return fail(diagnostics, ACTC_E_ARGUMENT, "the kernel takes %zu arrays, %zu were given",
+                    k->nargs, count);
     for (size_t i = 0; i < count; i++) {
         const actc_status status = check_tensor(k, i, args[i], diagnostics);
         if (status != ACTC_OK) return status;

@@ -1,8 +1,9 @@
 /* Makes and prints .npy files, so that scripts need no Python.
  *
- *     array make [-t '<f4'] [-s 3,4] [-F] [-V 1] VALUE…   header and elements to stdout, VALUEs in the order of memory
- *     array make … -n N -r LOW:HIGH                        N evenly spaced values in place of VALUE…
- *     array show FILE                                      "f32 (3, 4) C: 1 2 …", elements in the order of memory
+ *     array make [-t '<f4'] [-s 3,4] [-F] [-V 1] VALUE…   header and elements to stdout, VALUEs in
+ * the order of memory array make … -n N -r LOW:HIGH                        N evenly spaced values
+ * in place of VALUE… array show FILE                                      "f32 (3, 4) C: 1 2 …",
+ * elements in the order of memory
  *
  * The header is put together here and not by cli/npy.c, which the tests are about. */
 #include <inttypes.h>
@@ -34,7 +35,8 @@ static void put_element(const char *type, double value) {
     const size_t size = strstr(type, "f8") ? 8 : 4;
     const uint16_t one = 1;
     const bool little = *(const unsigned char *)&one == 1;
-    if (size == 8) memcpy(bytes, &value, 8);
+    if (size == 8)
+        memcpy(bytes, &value, 8);
     else
         memcpy(bytes, &narrow, 4);
     const bool swap = type[0] == (little ? '>' : '<');
@@ -43,11 +45,13 @@ static void put_element(const char *type, double value) {
 
 static void put_header(const Make *m) {
     char text[1024], shape[256];
-    if (m->shape) snprintf(shape, sizeof shape, "%s%s", m->shape, strchr(m->shape, ',') || !*m->shape ? "" : ",");
+    if (m->shape)
+        snprintf(shape, sizeof shape, "%s%s", m->shape,
+                 strchr(m->shape, ',') || !*m->shape ? "" : ",");
     else
         snprintf(shape, sizeof shape, "%ld,", m->count);
-    int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': %s, 'shape': (%s), }", m->type,
-                     m->fortran ? "True" : "False", shape);
+    int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': %s, 'shape': (%s), }",
+                     m->type, m->fortran ? "True" : "False", shape);
     const int start = m->version == 1 ? 10 : 12;
     while ((start + n + 1) % 64) text[n++] = ' ';
     text[n++] = '\n';
@@ -64,17 +68,28 @@ static int make(int argc, char **argv) {
     while ((option = getopt(argc, argv, "+t:s:FV:n:r:")) != -1) {
         char *end = NULL;
         switch (option) {
-        case 't': m.type = optarg; break;
-        case 's': m.shape = optarg; break;
-        case 'F': m.fortran = true; break;
-        case 'V': m.version = atoi(optarg); break;
-        case 'n': m.count = atol(optarg); break;
+        case 't':
+            m.type = optarg;
+            break;
+        case 's':
+            m.shape = optarg;
+            break;
+        case 'F':
+            m.fortran = true;
+            break;
+        case 'V':
+            m.version = atoi(optarg);
+            break;
+        case 'n':
+            m.count = atol(optarg);
+            break;
         case 'r':
             m.low = strtod(optarg, &end);
             if (*end != ':') return usage();
             m.high = strtod(end + 1, NULL);
             break;
-        default: return usage();
+        default:
+            return usage();
         }
     }
     const bool range = m.count >= 0;
@@ -101,7 +116,8 @@ static int show(const char *path) {
     for (size_t i = 0; i < f.header.count; i++) {
         const bool wide = f.header.dtype == ACTC_F64;
         const double v = wide ? ((double *)data)[i] : (double)((float *)data)[i];
-        if (v != v) printf(" nan"); /* its sign says nothing, and differs */
+        if (v != v)
+            printf(" nan"); /* its sign says nothing, and differs */
         else
             printf(" %.*g", wide ? 17 : 9, v);
     }

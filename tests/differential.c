@@ -1,5 +1,6 @@
-/* Random expressions of fixed seeds: the compiled kernel against plain evaluation of the same tree, bit for bit, and
- * both against the expression as it was written, in high precision, within a bound from running error analysis. */
+/* Random expressions of fixed seeds: the compiled kernel against plain evaluation of the same tree,
+ * bit for bit, and both against the expression as it was written, in high precision, within a bound
+ * from running error analysis. */
 #include <check.h>
 #include <dlfcn.h>
 #include <math.h>
@@ -53,34 +54,48 @@ static uint32_t random_below(Maker *m, uint32_t n) { /* xorshift64* */
 static Node *op1(Graph *g, Op op, Node *a) { return graph_op(g, op, a, NULL, NULL); }
 static Node *op2(Graph *g, Op op, Node *a, Node *b) { return graph_op(g, op, a, b, NULL); }
 
-static Node *constant(Maker *m) { return graph_float(m->g, m->g->real, 0.125 + random_below(m, 16) / 8.0); }
+static Node *constant(Maker *m) {
+    return graph_float(m->g, m->g->real, 0.125 + random_below(m, 16) / 8.0);
+}
 
-/* Conditions only compare inputs with constants: what is compared is exact, so no rounding decides a branch. */
+/* Conditions only compare inputs with constants: what is compared is exact, so no rounding decides
+ * a branch. */
 static Node *condition(Maker *m) {
     static const Op ops[] = {OP_LT, OP_LE, OP_EQ, OP_NE};
     Node *c = op2(m->g, ops[random_below(m, 4)], random_below(m, 2) ? m->x : m->z, constant(m));
     switch (random_below(m, 4)) {
-    case 0: return op2(m->g, OP_AND, c, op2(m->g, OP_LT, op1(m->g, OP_NEG, m->x), m->z));
-    case 1: return op1(m->g, OP_NOT, c);
-    default: return c;
+    case 0:
+        return op2(m->g, OP_AND, c, op2(m->g, OP_LT, op1(m->g, OP_NEG, m->x), m->z));
+    case 1:
+        return op1(m->g, OP_NOT, c);
+    default:
+        return c;
     }
 }
 
 static Node *expression(Maker *m, int depth) {
-    static const Op smooth[] = {OP_TANH, OP_SIGMOID, OP_SOFTPLUS, OP_LOGSIGMOID, OP_SECH2, OP_SIN, OP_COS, OP_ATAN,
-                                OP_ASINH, OP_ERF, OP_NORMCDF, OP_NEG, OP_ABS};
+    static const Op smooth[] = {OP_TANH,    OP_SIGMOID, OP_SOFTPLUS, OP_LOGSIGMOID, OP_SECH2,
+                                OP_SIN,     OP_COS,     OP_ATAN,     OP_ASINH,      OP_ERF,
+                                OP_NORMCDF, OP_NEG,     OP_ABS};
     static const Op binary[] = {OP_ADD, OP_SUB, OP_MUL, OP_MAX, OP_MIN};
     Graph *g = m->g;
     if (depth == 0) return random_below(m, 3) ? (random_below(m, 3) ? m->x : m->z) : constant(m);
     Node *a = expression(m, depth - 1);
     switch (random_below(m, 8)) {
-    case 0: return graph_op(g, OP_COND, condition(m), a, expression(m, depth - 1));
-    case 1: return op2(g, OP_DIV, a, op2(g, OP_ADD, graph_float(g, g->real, 1), op2(g, OP_MUL, a, a)));
-    case 2: return op1(g, OP_EXP, op1(g, OP_NEG, op1(g, OP_ABS, a)));
-    case 3: return op1(g, random_below(m, 2) ? OP_SQRT : OP_LOG, op2(g, OP_ADD, constant(m), op2(g, OP_POW, a, graph_float(g, g->real, 2))));
+    case 0:
+        return graph_op(g, OP_COND, condition(m), a, expression(m, depth - 1));
+    case 1:
+        return op2(g, OP_DIV, a, op2(g, OP_ADD, graph_float(g, g->real, 1), op2(g, OP_MUL, a, a)));
+    case 2:
+        return op1(g, OP_EXP, op1(g, OP_NEG, op1(g, OP_ABS, a)));
+    case 3:
+        return op1(g, random_below(m, 2) ? OP_SQRT : OP_LOG,
+                   op2(g, OP_ADD, constant(m), op2(g, OP_POW, a, graph_float(g, g->real, 2))));
     case 4:
-    case 5: return op2(g, binary[random_below(m, 5)], a, expression(m, depth - 1));
-    default: return op1(g, smooth[random_below(m, sizeof smooth / sizeof *smooth)], a);
+    case 5:
+        return op2(g, binary[random_below(m, 5)], a, expression(m, depth - 1));
+    default:
+        return op1(g, smooth[random_below(m, sizeof smooth / sizeof *smooth)], a);
     }
 }
 
@@ -93,7 +108,8 @@ static Graph *make(uint64_t seed) {
     return m.g;
 }
 
-/* ---- the bound: sum over all nodes of |d output/d node| times its size, times what its rounding may cost ---- */
+/* ---- the bound: sum over all nodes of |d output/d node| times its size, times what its rounding
+ * may cost ---- */
 
 /* Adds outputs `bound 0`, … whose sum of absolute values is the bound in ulp for output `which`. */
 static Graph *make_bound(uint64_t seed, int which) {
@@ -101,10 +117,12 @@ static Graph *make_bound(uint64_t seed, int which) {
     diff_backward(g, true);
     Node *y = g->outs[which].node;
     const bool *needed = graph_needed(g);
-    Node **all = ARENA_ARRAY(&arena, Node *, g->nnodes), **d = ARENA_ARRAY(&arena, Node *, g->nnodes);
+    Node **all = ARENA_ARRAY(&arena, Node *, g->nnodes),
+         **d = ARENA_ARRAY(&arena, Node *, g->nnodes);
     size_t n = 0;
     for (size_t i = 0; i <= y->id; i++)
-        if (needed[i] && type_is_float((Type)g->nodes[i]->type) && g->nodes[i]->nargs) all[n++] = g->nodes[i];
+        if (needed[i] && type_is_float((Type)g->nodes[i]->type) && g->nodes[i]->nargs)
+            all[n++] = g->nodes[i];
     diff_reverse(g, y, all, d, n);
     g->nouts = 0;
     graph_output(g, "y", y);
@@ -112,7 +130,8 @@ static Graph *make_bound(uint64_t seed, int which) {
     return g;
 }
 
-static void check_against_reals(uint64_t seed, int which, const float *x, const float *z, const float *dy, const float *got) {
+static void check_against_reals(uint64_t seed, int which, const float *x, const float *z,
+                                const float *dy, const float *got) {
     Graph *g = make_bound(seed, which);
     mpfr_ptr *outs = ARENA_ARRAY(&arena, mpfr_ptr, g->nouts);
     for (size_t i = 0; i < g->nouts; i++) {
@@ -132,8 +151,10 @@ static void check_against_reals(uint64_t seed, int which, const float *x, const 
         double sum = fabs(y);
         for (size_t k = 1; k < g->nouts; k++) sum += fabs(mpfr_get_d(outs[k], MPFR_RNDN));
         if (!isfinite(y) || !isfinite(sum)) continue;
-        ck_assert_msg(fabs((double)got[i] - y) <= 8 * 0x1p-24 * sum + 1e-36, "expression %d, output %d at x = %.9g, z = %.9g: %.9g, not %.9g (bound %g)",
-                      (int)seed, which, (double)x[i], (double)z[i], (double)got[i], y, 8 * 0x1p-24 * sum);
+        ck_assert_msg(fabs((double)got[i] - y) <= 8 * 0x1p-24 * sum + 1e-36,
+                      "expression %d, output %d at x = %.9g, z = %.9g: %.9g, not %.9g (bound %g)",
+                      (int)seed, which, (double)x[i], (double)z[i], (double)got[i], y,
+                      8 * 0x1p-24 * sum);
     }
 }
 
@@ -158,7 +179,8 @@ START_TEST(kernels_agree_with_evaluation) {
     void *symbol = backend->entry(code, "f");
     memcpy(&f, &symbol, sizeof f);
 
-    static const float special[] = {0, -0.0f, 1, -1, INFINITY, -INFINITY, NAN, 1e-40f, -1e-40f, 3e38f, -3e38f, 0.5f};
+    static const float special[] = {0,   -0.0f,  1,       -1,    INFINITY, -INFINITY,
+                                    NAN, 1e-40f, -1e-40f, 3e38f, -3e38f,   0.5f};
     float x[POINTS], z[POINTS], dy[POINTS], out[3][POINTS];
     Maker m = {.state = (uint64_t)_i + 77};
     for (int i = 0; i < POINTS; i++) {
@@ -184,8 +206,10 @@ START_TEST(kernels_agree_with_evaluation) {
             float expected;
             const uint32_t bits = (uint32_t)want[k];
             memcpy(&expected, &bits, 4);
-            ck_assert_msg(got == bits || (isnan(out[k][i]) && isnan(expected)), "expression %d, output %d at x = %.9g, z = %.9g, dy = %.9g: %.9g, not %.9g",
-                          _i, k, (double)x[i], (double)z[i], (double)dy[i], (double)out[k][i], (double)expected);
+            ck_assert_msg(
+                got == bits || (isnan(out[k][i]) && isnan(expected)),
+                "expression %d, output %d at x = %.9g, z = %.9g, dy = %.9g: %.9g, not %.9g", _i, k,
+                (double)x[i], (double)z[i], (double)dy[i], (double)out[k][i], (double)expected);
         }
     }
     for (int k = 0; k < 3; k++) check_against_reals((uint64_t)_i, k, x, z, dy, out[k]);

@@ -1,4 +1,5 @@
-/* The frontend: what is accepted and what it means, what is refused and where, and that nothing breaks it. */
+/* The frontend: what is accepted and what it means, what is refused and where, and that nothing
+ * breaks it. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -105,7 +106,9 @@ static const struct {
     {"f(α) = alpha·2 − α×3", "f", "f(alpha) = alpha*2 - alpha*3\n"},
     {"f(x_λ2) = x_lambda2", "f", "f(x_lambda2) = x_lambda2\n"},
     {"f(x) = x ≤ 1 && x ≥ 0 || x ≠ 3 ? 1 : x", "f", "f(x) = x <= 1 and x >= 0 or x != 3 ? 1 : x\n"},
-    {"\xef\xbb\xbf" "f(x) =\r\n x # comment\r\n", "f", "f(x) = x\n"},
+    {"\xef\xbb\xbf"
+     "f(x) =\r\n x # comment\r\n",
+     "f", "f(x) = x\n"},
     /* conditions */
     {"f(x) = 0 < x < 6 ? x : 0", "f", "f(x) = x > 0 and x < 6 ? x : 0\n"},
     {"f(x) = true ? x : 1", "f", "f(x) = x\n"},
@@ -113,7 +116,8 @@ static const struct {
     {"f(x; flag = false) = flag ? x : -x", "f", "f(x) = -x\n"},
     {"f(x; flag) = flag ? x : -x", "f(true)", "f(x) = x\n"},
     {"f(x) = (x > 0 ? x < 1 : true) ? x : 1", "f", NULL},
-    /* ties: max gives the derivative to the constant side, else the first; min to the other, else the second */
+    /* ties: max gives the derivative to the constant side, else the first; min to the other, else
+       the second */
     {"f(x) = max(0, x)", "f", "f(x) = max(0, x)\n"},
     {"f(x) = max(x, 0)", "f", "f(x) = max(0, x)\n"},
     {"f(x, y) = max(y, x)", "f", "f(x, y) = (z = max(y, x))\n"},
@@ -170,8 +174,8 @@ START_TEST(means) {
         const char *got = printed(g);
         /* Shared parts get names; what they are is the text form's business. */
         if (strstr(got, "where")) continue;
-        ck_assert_msg(strcmp(got, want) == 0, "%s | %s\n got %s want %s", meanings[i].text, meanings[i].function, got,
-                      want);
+        ck_assert_msg(strcmp(got, want) == 0, "%s | %s\n got %s want %s", meanings[i].text,
+                      meanings[i].function, got, want);
     }
 }
 END_TEST
@@ -186,15 +190,19 @@ START_TEST(prints) {
         {"f(x) = -(x^2)+(-x)^2 - (-x)", "f(x) = -x^2 + (-x)^2 - -x\n"},
         {"f(x) = (x^2)^3 + x^(2^3) + x^-(2)", "f(x) = (x^2)^3 + x^2^3 + x^-2\n"},
         {"f(x) = √(√x) + √(x+1)", "f(x) = √√x + √(x + 1)\n"},
-        {"f(x) = (x<1 ? 2 : 3) < 4 ? (x<2?5:6) : x<3?7:8", "f(x) = (x < 1 ? 2 : 3) < 4 ? x < 2 ? 5 : 6 : x < 3 ? 7 : 8\n"},
+        {"f(x) = (x<1 ? 2 : 3) < 4 ? (x<2?5:6) : x<3?7:8",
+         "f(x) = (x < 1 ? 2 : 3) < 4 ? x < 2 ? 5 : 6 : x < 3 ? 7 : 8\n"},
         {"f(x) = !(x<1 || x>2) ? 1 : 2", "f(x) = not (x < 1 or x > 2) ? 1 : 2\n"},
         {"f(x) = (x → relu) + 1", "f(x) = (x → relu) + 1\n"},
-        {"f = linear(2,3)->elu(;alpha=2) -> elu(.5)", "f = linear(2, 3) → elu(; alpha=2) → elu(.5)\n"},
+        {"f = linear(2,3)->elu(;alpha=2) -> elu(.5)",
+         "f = linear(2, 3) → elu(; alpha=2) → elu(.5)\n"},
         {"s(x[..,d]) = e / sum[d](e) where e = exp(x - max[d](x))",
          "s(x[.., d]) = e/sum[d](e)\n    where e = exp(x - max[d](x))\n"},
         {"##  two\n##lines \n# plain\nr(x;p=1, learn a [ c , d ]=.25) = x grad x = p*1 grad a = 2",
-         "##  two\n## lines\nr(x; p = 1, learn a[c, d] = .25) = x\n    grad x = p*1\n    grad a = 2\n"},
-        {"n(x) = x + uniform()*normal() + sum[*](x)", "n(x) = x + uniform()*normal() + sum[*](x)\n"},
+         "##  two\n## lines\nr(x; p = 1, learn a[c, d] = .25) = x\n    grad x = p*1\n    grad a = "
+         "2\n"},
+        {"n(x) = x + uniform()*normal() + sum[*](x)",
+         "n(x) = x + uniform()*normal() + sum[*](x)\n"},
     };
     static const char more[] = "linear(x[.., i]; learn W[o, i], learn b[o]) = sum[i](W*x) + b\n";
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -208,7 +216,8 @@ START_TEST(prints) {
             ck_assert_msg(module_def_count(m) == 2, "%s", reported());
             def_print(module_def(m, 0), &b);
             const char *form = cases[i].form;
-            if (strncmp(form, "##  ", 4) == 0) form = again ? b.s : form; /* a doc's own spaces stay */
+            if (strncmp(form, "##  ", 4) == 0)
+                form = again ? b.s : form; /* a doc's own spaces stay */
             ck_assert_str_eq(b.s, form);
             text = b.s;
         }
@@ -218,26 +227,27 @@ END_TEST
 
 /* The examples of the language's description are accepted. */
 START_TEST(accepts_the_whole_language) {
-    const Module *m = parse(
-        "swiglu(gate, x) = swish(gate) * x\n"
-        "prelu(x[.., c]; learn a[c] = 0.25) = max(0, x) + a*min(0, x)\n"
-        "softmax(x[.., d]) = e / sum[d](e)   where e = exp(x - max[d](x))\n"
-        "log_softmax(x[.., d]) = x - m - log(sum[d](exp(x - m))) where m = max[d](x)\n"
-        "layernorm(x[.., d]; learn g[d] = 1, learn b[d] = 0, eps = 1e-5) =\n"
-        "    g*(x - m)/sqrt(v + eps) + b\n"
-        "    where m = mean[d](x), v = mean[d]((x - m)^2)\n"
-        "batchnorm(x[n, c]; learn g[c] = 1, learn b[c] = 0, eps = 1e-5) =\n"
-        "    g*(x - m)/sqrt(mean[n]((x - m)^2) + eps) + b\n"
-        "    where m = mean[n](x)\n"
-        "linear(x[.., i]; learn W[o, i], learn b[o], bias = true) = bias ? z + b : z   where z = sum[i](W*x)\n"
-        "mse(y, t) = mean[*]((y - t)^2)\n"
-        "both(x[n, d]) = x/prod[n, d](x)\n"
-        "noisy_relu(x; sigma = 0.1) = max(0, x + sigma*normal())\n"
-        "ste_round(x) = round(x)        grad x = 1\n"
-        "hidden = linear → leaky_relu(0.03)\n"
-        "mlp = linear(64, 32) → leaky_relu(0.03) → linear(32, 10) → log_softmax\n"
-        "ln = layernorm(128, eps=1e-6)\n"
-        "scaled(x) = 2*hidden(x)\n");
+    const Module *m =
+        parse("swiglu(gate, x) = swish(gate) * x\n"
+              "prelu(x[.., c]; learn a[c] = 0.25) = max(0, x) + a*min(0, x)\n"
+              "softmax(x[.., d]) = e / sum[d](e)   where e = exp(x - max[d](x))\n"
+              "log_softmax(x[.., d]) = x - m - log(sum[d](exp(x - m))) where m = max[d](x)\n"
+              "layernorm(x[.., d]; learn g[d] = 1, learn b[d] = 0, eps = 1e-5) =\n"
+              "    g*(x - m)/sqrt(v + eps) + b\n"
+              "    where m = mean[d](x), v = mean[d]((x - m)^2)\n"
+              "batchnorm(x[n, c]; learn g[c] = 1, learn b[c] = 0, eps = 1e-5) =\n"
+              "    g*(x - m)/sqrt(mean[n]((x - m)^2) + eps) + b\n"
+              "    where m = mean[n](x)\n"
+              "linear(x[.., i]; learn W[o, i], learn b[o], bias = true) = bias ? z + b : z   where "
+              "z = sum[i](W*x)\n"
+              "mse(y, t) = mean[*]((y - t)^2)\n"
+              "both(x[n, d]) = x/prod[n, d](x)\n"
+              "noisy_relu(x; sigma = 0.1) = max(0, x + sigma*normal())\n"
+              "ste_round(x) = round(x)        grad x = 1\n"
+              "hidden = linear → leaky_relu(0.03)\n"
+              "mlp = linear(64, 32) → leaky_relu(0.03) → linear(32, 10) → log_softmax\n"
+              "ln = layernorm(128, eps=1e-6)\n"
+              "scaled(x) = 2*hidden(x)\n");
     ck_assert_msg(diags.count == 0, "%s", reported());
     ck_assert_uint_eq(module_def_count(m), 15);
     ck_assert_str_eq(def_name(module_def(m, 0)), "swiglu");
@@ -265,10 +275,18 @@ START_TEST(computes) {
         const char *function;
         double x, y;
     } cases[] = {
-        {"relu", -2, 0},          {"relu", 3, 3},           {"elu", -1, -0.63212055882855767},
-        {"silu", 2, 1.7615941559557649}, {"mish", 1, 0.86509838826731034}, {"gelu", 1, 0.84134474606854293},
-        {"tanh", 0.5, 0.46211715726000976}, {"relu6", 9, 6}, {"pi*x", 1, 3.1415926535897931},
-        {"e^x", 1, 2.7182818284590452}, {"x*1e-3", 1, 1e-3}, {"0.1*x*10", 1, 1},
+        {"relu", -2, 0},
+        {"relu", 3, 3},
+        {"elu", -1, -0.63212055882855767},
+        {"silu", 2, 1.7615941559557649},
+        {"mish", 1, 0.86509838826731034},
+        {"gelu", 1, 0.84134474606854293},
+        {"tanh", 0.5, 0.46211715726000976},
+        {"relu6", 9, 6},
+        {"pi*x", 1, 3.1415926535897931},
+        {"e^x", 1, 2.7182818284590452},
+        {"x*1e-3", 1, 1e-3},
+        {"0.1*x*10", 1, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const Graph *g = lower("", cases[i].function, NULL, TYPE_F64);
@@ -308,24 +326,18 @@ static const struct {
     const char *text, *function, *setting, *messages;
 } mistakes[] = {
     /* tokens */
-    {"f(x) = 2x", NULL, NULL,
-     "1:8: error: a number cannot be followed by a letter; write '2*x'\n"},
+    {"f(x) = 2x", NULL, NULL, "1:8: error: a number cannot be followed by a letter; write '2*x'\n"},
     {"f(x) = 3.5e2pi + sofplus(x)", NULL, NULL,
      "1:8: error: a number cannot be followed by a letter; write '3.5e2*pi'\n"
      "1:18: error: unknown function 'sofplus'; did you mean 'softplus'?\n"},
-    {"f(x) = 1_000", NULL, NULL,
-     "1:8: error: '1_000' is not a number\n"},
-    {"f(x) = x²", NULL, NULL,
-     "1:9: error: unexpected character '²'; write '^2'\n"},
+    {"f(x) = 1_000", NULL, NULL, "1:8: error: '1_000' is not a number\n"},
+    {"f(x) = x²", NULL, NULL, "1:9: error: unexpected character '²'; write '^2'\n"},
     {"f(x) = x $ 2\ng(x) = y", NULL, NULL,
      "1:10: error: unexpected character '$'\n"
      "2:8: error: unknown name 'y'\n"},
-    {"f(x) = x\001", NULL, NULL,
-     "1:9: error: unexpected character U+0001\n"},
-    {"f(x) = x # \xff", NULL, NULL,
-     "1:12: error: this is not valid UTF-8 (byte 0xff)\n"},
-    {"use \"a", NULL, NULL,
-     "1:5: error: the string has no closing '\"' on its line\n"},
+    {"f(x) = x\001", NULL, NULL, "1:9: error: unexpected character U+0001\n"},
+    {"f(x) = x # \xff", NULL, NULL, "1:12: error: this is not valid UTF-8 (byte 0xff)\n"},
+    {"use \"a", NULL, NULL, "1:5: error: the string has no closing '\"' on its line\n"},
     {"f(x) = x*1e99999", NULL, NULL,
      "1:10: error: the number is too large: constants lie between 2^-16384 and 2^16384\n"},
     {"f(x) = x*1e-99999", NULL, NULL,
@@ -338,8 +350,7 @@ static const struct {
      "1:8: note: to match this '('\n"
      "3:1: note: a new definition begins here, with 'g'\n"
      "3:8: error: unknown name 'y'\n"},
-    {"f(x) = x)", NULL, NULL,
-     "1:9: error: unexpected ')'; expected an operator\n"},
+    {"f(x) = x)", NULL, NULL, "1:9: error: unexpected ')'; expected an operator\n"},
     {"f(x) = exp(x]", NULL, NULL,
      "1:13: error: unexpected ']'; expected an operator, ',', ';' or ')'\n"
      "1:11: note: to match this '('\n"},
@@ -347,17 +358,13 @@ static const struct {
      "1:10: error: unexpected 'y': is an operator or a comma missing before it?\n"},
     {"f(x) = x 2", NULL, NULL,
      "1:10: error: unexpected '2': is an operator or a comma missing before it?\n"},
-    {"f(x) = x = 2", NULL, NULL,
-     "1:10: error: '=' defines a name; to compare, write '=='\n"},
-    {"f x = 2", NULL, NULL,
-     "1:3: error: unexpected 'x'; expected '=' or '('\n"},
+    {"f(x) = x = 2", NULL, NULL, "1:10: error: '=' defines a name; to compare, write '=='\n"},
+    {"f x = 2", NULL, NULL, "1:3: error: unexpected 'x'; expected '=' or '('\n"},
     {"f(x = 2", NULL, NULL,
      "1:8: error: unexpected end of the definition; expected an operator, ',', ';' or ')'\n"
      "1:2: note: to match this '('\n"},
-    {"f(x)", NULL, NULL,
-     "1:5: error: unexpected end of the definition; expected '='\n"},
-    {"(x)", NULL, NULL,
-     "1:1: error: expected a definition: 'name(inputs; params) = body'\n"},
+    {"f(x)", NULL, NULL, "1:5: error: unexpected end of the definition; expected '='\n"},
+    {"(x)", NULL, NULL, "1:1: error: expected a definition: 'name(inputs; params) = body'\n"},
     {"f(x) = ", NULL, NULL,
      "1:7: error: unexpected end of the definition; expected an expression\n"},
     {"f(x, p=1) = x*p", NULL, NULL,
@@ -368,42 +375,31 @@ static const struct {
      "1:16: error: 'a' is a local name, and local names take no inputs\n"},
     {"f(x) = x ? 1", NULL, NULL,
      "1:13: error: unexpected end of the definition; expected an operator or ':'\n"},
-    {"f(x) = and x", NULL, NULL,
-     "1:8: error: unexpected 'and'; expected an expression\n"},
-    {"f(2) = x", NULL, NULL,
-     "1:3: error: unexpected '2'; expected a name, 'learn', ';' or ')'\n"},
-    {"f(x[2]) = x", NULL, NULL,
-     "1:5: error: unexpected '2'; expected a name, '*' or '..'\n"},
-    {"f(x) = 2; g(x) = 3", NULL, NULL,
-     "1:9: error: unexpected ';'; expected an operator\n"},
-    {"where = 3", NULL, NULL,
-     "1:1: error: expected a definition: 'name(inputs; params) = body'\n"},
-    {"use \"a.act\"", NULL, NULL,
-     "1:1: error: cannot read 'a.act': this text is not in a file\n"},
-    {"use a", NULL, NULL,
-     "1:5: error: unexpected 'a'; expected a file name in quotes\n"},
-    {"f(x) = where(x)", NULL, NULL,
-     "1:8: error: unexpected 'where'; expected an expression\n"},
+    {"f(x) = and x", NULL, NULL, "1:8: error: unexpected 'and'; expected an expression\n"},
+    {"f(2) = x", NULL, NULL, "1:3: error: unexpected '2'; expected a name, 'learn', ';' or ')'\n"},
+    {"f(x[2]) = x", NULL, NULL, "1:5: error: unexpected '2'; expected a name, '*' or '..'\n"},
+    {"f(x) = 2; g(x) = 3", NULL, NULL, "1:9: error: unexpected ';'; expected an operator\n"},
+    {"where = 3", NULL, NULL, "1:1: error: expected a definition: 'name(inputs; params) = body'\n"},
+    {"use \"a.act\"", NULL, NULL, "1:1: error: cannot read 'a.act': this text is not in a file\n"},
+    {"use a", NULL, NULL, "1:5: error: unexpected 'a'; expected a file name in quotes\n"},
+    {"f(x) = where(x)", NULL, NULL, "1:8: error: unexpected 'where'; expected an expression\n"},
     {"f(x) = a where a = 1\nb = a", NULL, NULL,
      "2:5: error: unknown name 'a'; a definition without a list of inputs has no free names\n"
      "2:1: note: missing ',' before 'b'?\n"},
     {"f(x) = x*(2 where a = 2)", NULL, NULL,
      "1:13: error: unexpected 'where'; expected an operator or ')'\n"},
-    {"f(x) = a(x) b(x) = x", NULL, NULL,
-     "1:8: error: unknown function 'a'\n"},
+    {"f(x) = a(x) b(x) = x", NULL, NULL, "1:8: error: unknown function 'a'\n"},
     {"f(x) = f(x", NULL, NULL,
      "1:11: error: unexpected end of the definition; expected an operator, ',', ';' or ')'\n"
      "1:9: note: to match this '('\n"},
-    {"f(x) = \"x\"", NULL, NULL,
-     "1:8: error: unexpected string; expected an expression\n"},
+    {"f(x) = \"x\"", NULL, NULL, "1:8: error: unexpected string; expected an expression\n"},
     /* names */
     {"f(x) = sofplus(x)", NULL, NULL,
      "1:8: error: unknown function 'sofplus'; did you mean 'softplus'?\n"},
     {"f(x) = sin(y) + yy", NULL, NULL,
      "1:12: error: unknown name 'y'\n"
      "1:17: error: unknown name 'yy'\n"},
-    {"f(xy) = yx", NULL, NULL,
-     "1:9: error: unknown name 'yx'; did you mean 'xy'?\n"},
+    {"f(xy) = yx", NULL, NULL, "1:9: error: unknown name 'yx'; did you mean 'xy'?\n"},
     {"f(x) = x\nf(x) = 2", NULL, NULL,
      "2:1: error: 'f' is defined twice\n"
      "1:1: note: 'f' is first defined here\n"},
@@ -421,26 +417,20 @@ static const struct {
      "1:23: note: 'c' is defined here\n"},
     {"f(x; a = 1, b = a) = x", NULL, NULL,
      "1:17: error: a default is a constant: it cannot use 'a'\n"},
-    {"f(x) = f(x)", NULL, NULL,
-     "1:8: error: 'f' is recursive: a function cannot use itself\n"},
+    {"f(x) = f(x)", NULL, NULL, "1:8: error: 'f' is recursive: a function cannot use itself\n"},
     {"f(x) = g(x)\ng(x) = h(x)\nh(x) = f(x)\nk(x) = f(x)", NULL, NULL,
      "3:8: error: 'f' is recursive: a function cannot use itself\n"
      "1:8: note: 'f' uses 'g' here\n"
      "2:8: note: 'g' uses 'h' here\n"
      "3:8: note: 'h' uses 'f' here\n"},
-    {"f = f", NULL, NULL,
-     "1:5: error: 'f' is recursive: a function cannot use itself\n"},
+    {"f = f", NULL, NULL, "1:5: error: 'f' is recursive: a function cannot use itself\n"},
     {"f(x) = x > 0 ? x : y where y = z + x, z = 1", NULL, NULL,
      "1:32: error: 'z' is used before it is defined\n"
      "1:39: note: 'z' is defined here\n"},
-    {"k = 2*k", NULL, NULL,
-     "1:7: error: 'k' is recursive: a function cannot use itself\n"},
-    {"f(x) = x(2)", NULL, NULL,
-     "1:8: error: 'x' is an input, not a function\n"},
-    {"f(x; a = 1) = a(x)", NULL, NULL,
-     "1:15: error: 'a' is a param, not a function\n"},
-    {"f(x) = pi(x)", NULL, NULL,
-     "1:8: error: 'pi' is a constant, not a function\n"},
+    {"k = 2*k", NULL, NULL, "1:7: error: 'k' is recursive: a function cannot use itself\n"},
+    {"f(x) = x(2)", NULL, NULL, "1:8: error: 'x' is an input, not a function\n"},
+    {"f(x; a = 1) = a(x)", NULL, NULL, "1:15: error: 'a' is a param, not a function\n"},
+    {"f(x) = pi(x)", NULL, NULL, "1:8: error: 'pi' is a constant, not a function\n"},
     {"k = 1\nf(x) = k(x)", NULL, NULL,
      "2:8: error: 'k' is a constant, not a function\n"
      "1:1: note: 'k' is defined here\n"},
@@ -454,8 +444,7 @@ static const struct {
      "1:8: error: 'sum' is a reduction: name the axis, as in 'sum[d](…)' or 'sum[*](…)'\n"},
     {"f(x) = exp[d](x)", NULL, NULL,
      "1:8: error: 'exp' is not a reduction; those are sum, mean, max, min and prod\n"},
-    {"f(x) = x grad y = 1", NULL, NULL,
-     "1:15: error: 'y' is no input or learnable of 'f'\n"},
+    {"f(x) = x grad y = 1", NULL, NULL, "1:15: error: 'y' is no input or learnable of 'f'\n"},
     {"f(x; p = 1) = x grad p = 1", NULL, NULL,
      "1:22: error: 'p' is no input or learnable of 'f'\n"},
     {"f(x) = x grad x = 1 grad x = 2", NULL, NULL,
@@ -464,14 +453,12 @@ static const struct {
     {"k = x", NULL, NULL,
      "1:5: error: unknown name 'x'; a definition without a list of inputs has no free names\n"},
     {"k = pu", NULL, NULL,
-     "1:5: error: unknown name 'pu'; a definition without a list of inputs has no free names; did you mean 'pi'?\n"},
+     "1:5: error: unknown name 'pu'; a definition without a list of inputs has no free names; did "
+     "you mean 'pi'?\n"},
     /* calls */
-    {"f(x) = exp(x, 2)", NULL, NULL,
-     "1:8: error: 'exp' takes 1 argument, not 2\n"},
-    {"f(x) = max(x)", NULL, NULL,
-     "1:8: error: 'max' takes at least 2 arguments, not 1\n"},
-    {"f(x) = clamp(x)", NULL, NULL,
-     "1:8: error: 'clamp' takes 3 arguments, not 1\n"},
+    {"f(x) = exp(x, 2)", NULL, NULL, "1:8: error: 'exp' takes 1 argument, not 2\n"},
+    {"f(x) = max(x)", NULL, NULL, "1:8: error: 'max' takes at least 2 arguments, not 1\n"},
+    {"f(x) = clamp(x)", NULL, NULL, "1:8: error: 'clamp' takes 3 arguments, not 1\n"},
     {"f(x) = elu(x, 1, 2)", NULL, NULL,
      "1:18: error: too many arguments: 'elu' takes 1 argument and 1 param\n"
      "14:1: note: 'elu' is defined here\n"},
@@ -481,8 +468,7 @@ static const struct {
     {"g(x; p) = p*x\nf(x) = g(x)", NULL, NULL,
      "2:8: error: 'p' has no default: give 'g' a value for it\n"
      "1:6: note: 'p' is defined here\n"},
-    {"f(x) = elu(x, 2, alpha=1)", NULL, NULL,
-     "1:24: error: the param 'alpha' is given twice\n"},
+    {"f(x) = elu(x, 2, alpha=1)", NULL, NULL, "1:24: error: the param 'alpha' is given twice\n"},
     {"f(x) = elu(x=1)", NULL, NULL,
      "1:12: error: 'x' is an input of 'elu': give it by its place, without a name\n"},
     {"f(x) = elu(x, alhpa=1)", NULL, NULL,
@@ -495,12 +481,9 @@ static const struct {
      "2:13: error: 'a' is a learnable of 'g': it is an argument of the kernel, not of a call\n"},
     {"f(x) = elu(alpha=1, x)", NULL, NULL,
      "1:21: error: an argument without a name cannot follow one with a name\n"},
-    {"f(x) = sin(x; 2)", NULL, NULL,
-     "1:15: error: 'sin' has no params\n"},
-    {"f(x) = sin(x, p=2)", NULL, NULL,
-     "1:15: error: 'sin' has no param 'p'\n"},
-    {"f = sin(2) → exp", NULL, NULL,
-     "1:9: error: 'sin' has no params\n"},
+    {"f(x) = sin(x; 2)", NULL, NULL, "1:15: error: 'sin' has no params\n"},
+    {"f(x) = sin(x, p=2)", NULL, NULL, "1:15: error: 'sin' has no param 'p'\n"},
+    {"f = sin(2) → exp", NULL, NULL, "1:9: error: 'sin' has no params\n"},
     {"f = relu(2) → exp", NULL, NULL,
      "1:10: error: 'relu' has no params\n"
      "8:1: note: 'relu' is defined here\n"},
@@ -512,17 +495,19 @@ static const struct {
     {"f = exp → max", NULL, NULL,
      "1:11: error: a stage takes one value, and 'max' takes 2 arguments\n"},
     {"f(x) = x → 3", NULL, NULL,
-     "1:12: error: a number is not a stage of a pipeline: a stage is a function's name, perhaps with params\n"},
+     "1:12: error: a number is not a stage of a pipeline: a stage is a function's name, perhaps "
+     "with params\n"},
     {"f = 3 → exp", NULL, NULL,
-     "1:5: error: a number is not a stage of a pipeline: a stage is a function's name, perhaps with params\n"},
+     "1:5: error: a number is not a stage of a pipeline: a stage is a function's name, perhaps "
+     "with params\n"},
     {"f(x) = x → (x > 0)", NULL, NULL,
-     "1:13: error: an expression is not a stage of a pipeline: a stage is a function's name, perhaps with params\n"},
+     "1:13: error: an expression is not a stage of a pipeline: a stage is a function's name, "
+     "perhaps with params\n"},
     {"l(x[.., i]; learn W[o, i]) = sum[i](x*W)\nf = l(1, 2, 3)", NULL, NULL,
      "2:13: error: too many sizes: 'l' has 2 named axes\n"},
     {"l(x[.., i]; learn W[o, i]) = sum[i](x*W)\nf = l(1.5)", NULL, NULL,
      "2:7: error: the size of an axis is a whole number from 1 to 2^31 - 1\n"},
-    {"f(x) = normal(2)", NULL, NULL,
-     "1:8: error: 'normal' takes no arguments\n"},
+    {"f(x) = normal(2)", NULL, NULL, "1:8: error: 'normal' takes no arguments\n"},
     {"f = elu(2, 3)", NULL, NULL,
      "1:12: error: too many arguments: 'elu' takes 1 param\n"
      "14:1: note: 'elu' is defined here\n"},
@@ -559,105 +544,82 @@ static const struct {
     {"g(x; a = true) = a ? x : 1\nf(x) = g(x, 1)", NULL, NULL,
      "2:13: error: expected a condition, but this is a number; write 'true' or 'false'\n"},
     /* axes */
-    {"f(x[d, d]) = x", NULL, NULL,
-     "1:8: error: the axis 'd' stands twice in one list\n"},
-    {"f(x[*]) = x", NULL, NULL,
-     "1:5: error: '*' stands alone, and only in reductions\n"},
-    {"f(x; learn a[..]) = a*x", NULL, NULL,
-     "1:14: error: the axes of a learnable have names\n"},
+    {"f(x[d, d]) = x", NULL, NULL, "1:8: error: the axis 'd' stands twice in one list\n"},
+    {"f(x[*]) = x", NULL, NULL, "1:5: error: '*' stands alone, and only in reductions\n"},
+    {"f(x; learn a[..]) = a*x", NULL, NULL, "1:14: error: the axes of a learnable have names\n"},
     {"f(x; a[c] = 1) = a*x", NULL, NULL,
      "1:6: error: the param 'a' is a scalar; with axes it is a learnable: 'learn a[…]'\n"},
-    {"f(x[.., d]) = sum[e](x)", NULL, NULL,
-     "1:19: error: unknown axis 'e'\n"},
+    {"f(x[.., d]) = sum[e](x)", NULL, NULL, "1:19: error: unknown axis 'e'\n"},
     {"f(x[.., dim]) = sum[dum](x)", NULL, NULL,
      "1:21: error: unknown axis 'dum'; did you mean 'dim'?\n"},
     {"f(x) = sum[d](x)", NULL, NULL,
      "1:12: error: unknown axis 'd'; an input names its axes, as in 'x[.., d]'\n"},
     {"f(x[n, d]; learn a[d]) = sum[n](a)*x", NULL, NULL,
      "1:30: error: the argument of 'sum' has no axis 'n'\n"},
-    {"f(x[d]) = sum[d, d](x)", NULL, NULL,
-     "1:18: error: the axis 'd' stands twice in one list\n"},
+    {"f(x[d]) = sum[d, d](x)", NULL, NULL, "1:18: error: the axis 'd' stands twice in one list\n"},
     {"f(x[d]) = sum[d, *](x)", NULL, NULL,
      "1:18: error: '*' stands alone, and only in reductions\n"},
     {"f(x[.., d]) = sum[..](x)", NULL, NULL,
      "1:19: error: a reduction names its axes, or '*' for all of them\n"},
-    {"f(x[d]) = sum[d](x, x)", NULL, NULL,
-     "1:11: error: 'sum' takes 1 argument, not 2\n"},
+    {"f(x[d]) = sum[d](x, x)", NULL, NULL, "1:11: error: 'sum' takes 1 argument, not 2\n"},
     {"f(x[n], y[n, d]) = x*y grad x = y", NULL, NULL,
      "1:33: error: the gradient for 'x' must have the axes of 'x'\n"},
     /* allowed, but perhaps not meant */
     {"f(x) = x*x grad x = x", NULL, NULL,
-     "1:21: warning: the gradient for 'x' is 0.43 where x = 0.43, but the derivative of 'f' is 0.86 there\n"
+     "1:21: warning: the gradient for 'x' is 0.43 where x = 0.43, but the derivative of 'f' is "
+     "0.86 there\n"
      "1:21: note: in parentheses it counts as meant: 'grad x = (…)'\n"},
     {"relu(x; slope = 0) = max(0, x)", NULL, NULL,
      "1:1: note: this 'relu' hides the standard one, which takes other arguments\n"
      "8:1: note: 'relu' is defined here\n"},
     {"relu(y) = 2*y", NULL, NULL, ""},
     /* functions and settings */
-    {"", "sofplus", NULL,
-     "1:1: error: unknown function 'sofplus'; did you mean 'softplus'?\n"},
-    {"", "2*3", NULL,
-     "1:1: error: the expression has no inputs: there is nothing to compile\n"},
-    {"k = 1", "k", NULL,
-     "1:1: error: 'k' has no inputs: there is nothing to compile\n"},
-    {"", "", NULL,
-     "1:1: error: expected an expression\n"},
-    {"", "x y", NULL,
-     "1:3: error: unexpected 'y': is an operator or a comma missing before it?\n"},
-    {"", "tanh → nowhere", NULL,
-     "1:8: error: unknown function 'nowhere'\n"},
+    {"", "sofplus", NULL, "1:1: error: unknown function 'sofplus'; did you mean 'softplus'?\n"},
+    {"", "2*3", NULL, "1:1: error: the expression has no inputs: there is nothing to compile\n"},
+    {"k = 1", "k", NULL, "1:1: error: 'k' has no inputs: there is nothing to compile\n"},
+    {"", "", NULL, "1:1: error: expected an expression\n"},
+    {"", "x y", NULL, "1:3: error: unexpected 'y': is an operator or a comma missing before it?\n"},
+    {"", "tanh → nowhere", NULL, "1:8: error: unknown function 'nowhere'\n"},
     {"", "x > 0", NULL,
      "1:1: error: the result of the expression is a condition, not a number; write '… ? 1 : 0'\n"},
-    {"", "e", NULL,
-     "1:1: error: the expression has no inputs: there is nothing to compile\n"},
-    {"", "elu(alpha=x)", NULL,
-     "1:11: error: unknown name 'x'\n"},
-    {"", "elu", "alhpa=1",
-     "1:1: error: 'elu' has no param 'alhpa'; did you mean 'alpha'?\n"},
-    {"", "elu", "x=1",
-     "1:1: error: 'x' is an input of 'elu', not a param\n"},
-    {"f(x; learn a) = a*x", "f(2)", NULL,
-     "1:3: error: too many sizes: 'f' has 0 named axes\n"},
+    {"", "e", NULL, "1:1: error: the expression has no inputs: there is nothing to compile\n"},
+    {"", "elu(alpha=x)", NULL, "1:11: error: unknown name 'x'\n"},
+    {"", "elu", "alhpa=1", "1:1: error: 'elu' has no param 'alhpa'; did you mean 'alpha'?\n"},
+    {"", "elu", "x=1", "1:1: error: 'x' is an input of 'elu', not a param\n"},
+    {"f(x; learn a) = a*x", "f(2)", NULL, "1:3: error: too many sizes: 'f' has 0 named axes\n"},
     {"f(x; learn a) = a*x", "f", "a=1",
      "1:12: error: learnables are not supported yet\n"
      "1:1: error: 'a' is a learnable of 'f', not a param: it is an array\n"},
-    {"", "elu", "alpha=q",
-     "1:1: error: unknown name 'q'\n"},
+    {"", "elu", "alpha=q", "1:1: error: unknown name 'q'\n"},
     {"", "elu", "alpha=1 <",
      "1:4: error: unexpected end of the expression; expected an expression\n"},
     {"", "elu", "alpha=1 < 2",
      "1:1: error: expected a number, but this is a condition; write '… ? 1 : 0'\n"},
-    {"", "elu", "alpha=0/0",
-     "1:1: error: the value of 'alpha' is not a number\n"},
+    {"", "elu", "alpha=0/0", "1:1: error: the value of 'alpha' is not a number\n"},
     {"", "elu", "alpha=normal()",
      "1:1: error: the param 'alpha' needs a constant, and this depends on 'normal'\n"},
-    {"f(x; p) = p*x", "f", NULL,
-     "1:6: error: 'p' has no default: give 'f' a value for it\n"},
-    {"", "tanh → elu", "alpha=1",
-     "1:1: error: the expression has no param 'alpha'\n"},
-    {"f(x;p=0/0) = p*x", "f", NULL,
-     "1:7: error: the value of 'p' is not a number\n"},
+    {"f(x; p) = p*x", "f", NULL, "1:6: error: 'p' has no default: give 'f' a value for it\n"},
+    {"", "tanh → elu", "alpha=1", "1:1: error: the expression has no param 'alpha'\n"},
+    {"f(x;p=0/0) = p*x", "f", NULL, "1:7: error: the value of 'p' is not a number\n"},
     /* what is not there yet */
-    {"f(x[.., d]) = x", "f", NULL,
-     "1:5: error: named axes are not supported yet\n"},
-    {"f(x) = sum[*](x)", "f", NULL,
-     "1:8: error: reductions are not supported yet\n"},
+    {"f(x[.., d]) = x", "f", NULL, "1:5: error: named axes are not supported yet\n"},
+    {"f(x) = sum[*](x)", "f", NULL, "1:8: error: reductions are not supported yet\n"},
     {"g(x; learn a) = a*x\nf(x) = 2*g(x)", "f", NULL,
      "1:12: error: learnables are not supported yet\n"
      "2:10: note: in this call of 'g'\n"},
-    {"f(x) = x*normal()", "f", NULL,
-     "1:10: error: uniform() and normal() are not supported yet\n"},
+    {"f(x) = x*normal()", "f", NULL, "1:10: error: uniform() and normal() are not supported yet\n"},
 };
 
 START_TEST(reports) {
     bool seen[DIAG_COUNT] = {false};
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
-        const Graph *g = lower(mistakes[i].text, mistakes[i].function ? mistakes[i].function : "relu", mistakes[i].setting,
-                               TYPE_F32);
+        const Graph *g =
+            lower(mistakes[i].text, mistakes[i].function ? mistakes[i].function : "relu",
+                  mistakes[i].setting, TYPE_F32);
         for (size_t k = 0; k < diags.count; k++) seen[diags.items[k].id] = true;
         if (mistakes[i].function) ck_assert_ptr_null(g);
-        ck_assert_msg(strcmp(messages(), mistakes[i].messages) == 0, "%s\n got:\n%swant:\n%s", mistakes[i].text,
-                      messages(), mistakes[i].messages);
+        ck_assert_msg(strcmp(messages(), mistakes[i].messages) == 0, "%s\n got:\n%swant:\n%s",
+                      mistakes[i].text, messages(), mistakes[i].messages);
         ck_assert_ptr_nonnull(reported());
     }
     /* What the functions of the API do not let happen: a module with errors is used. */
@@ -665,21 +627,24 @@ START_TEST(reports) {
     ck_assert_ptr_null(frontend_function(m, &diags, source_of("", "f")));
     ck_assert_ptr_null(frontend_function(m, &diags, source_of("", "f(x) + 1")));
     ck_assert_ptr_null(frontend_lower(&arena, m, module_def(m, 0), TYPE_F32, NULL, 0, &diags));
-    ck_assert_str_eq(messages(), "1:8: error: unknown name 'y'\n1:1: error: 'f' has errors\n"
-                                 "1:1: error: the expression has errors\n1:1: error: 'f' has errors\n");
+    ck_assert_str_eq(messages(),
+                     "1:8: error: unknown name 'y'\n1:1: error: 'f' has errors\n"
+                     "1:1: error: the expression has errors\n1:1: error: 'f' has errors\n");
     seen[DIAG_NOT_COMPILABLE] = true;
     /* One name set twice. */
     const Setting twice[] = {{"alpha", "1"}, {"alpha", "2"}};
     m = parse("");
-    frontend_lower(&arena, m, frontend_function(m, &diags, source_of("", "elu")), TYPE_F32, twice, 2, &diags);
+    frontend_lower(&arena, m, frontend_function(m, &diags, source_of("", "elu")), TYPE_F32, twice,
+                   2, &diags);
     ck_assert_str_eq(reported(), "--set:1:1: error: the param 'alpha' is set twice\n"
                                  "    1 | alpha=2\n      | ^~~~~\n");
     seen[DIAG_SETTING_TWICE] = true;
     /* These need texts that are made, below. */
-    static const DiagId made[] = {DIAG_FILE_TOO_LARGE, DIAG_NUL_BYTE, DIAG_NAME_TOO_LONG, DIAG_TOO_DEEP, DIAG_AXES_TOO_MANY,
-                                  DIAG_TOO_MANY_INPUTS, DIAG_TOO_LARGE, DIAG_INLINE_DEPTH, DIAG_NOTE_TOO_MANY, DIAG_USE_TOO_MANY,
-                                  DIAG_USE_TOO_LARGE, DIAG_USE_TOO_DEEP, DIAG_USE_CYCLE, DIAG_NOTE_USES, DIAG_SHADOWS_USED,
-                                  DIAG_SHADOWS_EACH};
+    static const DiagId made[] = {
+        DIAG_FILE_TOO_LARGE, DIAG_NUL_BYTE,        DIAG_NAME_TOO_LONG, DIAG_TOO_DEEP,
+        DIAG_AXES_TOO_MANY,  DIAG_TOO_MANY_INPUTS, DIAG_TOO_LARGE,     DIAG_INLINE_DEPTH,
+        DIAG_NOTE_TOO_MANY,  DIAG_USE_TOO_MANY,    DIAG_USE_TOO_LARGE, DIAG_USE_TOO_DEEP,
+        DIAG_USE_CYCLE,      DIAG_NOTE_USES,       DIAG_SHADOWS_USED,  DIAG_SHADOWS_EACH};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) seen[made[i]] = true;
     static const char *const ids[] = {
 #define DIAG(id, severity, text) #id,
@@ -691,15 +656,18 @@ START_TEST(reports) {
 END_TEST
 
 START_TEST(shows_the_place) {
-    /* A tab reaches to the next stop, a wide character takes two cells, and the caret stands below its range. */
+    /* A tab reaches to the next stop, a wide character takes two cells, and the caret stands below
+     * its range. */
     parse("f(x) = 1*x\n\n\tg(x) =\tπ*sofplus(x) # 日本\nh(日) = x");
-    ck_assert_str_eq(reported(), "t.act:3:11: error: unknown function 'sofplus'; did you mean 'softplus'?\n"
-                                 "    3 |         g(x) =  π*sofplus(x) # 日本\n"
-                                 "      |                   ^~~~~~~\n"
-                                 "t.act:4:3: error: unexpected character '日'\n"
-                                 "    4 | h(日) = x\n"
-                                 "      |   ^~\n");
-    /* A range over several lines ends with its first; a long line is cut to what is around the range. */
+    ck_assert_str_eq(reported(),
+                     "t.act:3:11: error: unknown function 'sofplus'; did you mean 'softplus'?\n"
+                     "    3 |         g(x) =  π*sofplus(x) # 日本\n"
+                     "      |                   ^~~~~~~\n"
+                     "t.act:4:3: error: unexpected character '日'\n"
+                     "    4 | h(日) = x\n"
+                     "      |   ^~\n");
+    /* A range over several lines ends with its first; a long line is cut to what is around the
+     * range. */
     parse("f(x) = exp(x,\n  x)");
     ck_assert_str_eq(reported(), "t.act:1:8: error: 'exp' takes 1 argument, not 2\n"
                                  "    1 | f(x) = exp(x,\n"
@@ -719,11 +687,19 @@ START_TEST(suggests) {
     static const struct {
         const char *name, *candidate;
         bool near;
-    } cases[] = {{"sofplus", "softplus", true}, {"rleu", "relu", true},    {"Relu", "relu", true}, {"elu", "relu", true},
-                 {"x", "y", false},             {"tanh", "softmax", false}, {"ab", "ba", true},     {"foo", "bar", false},
+    } cases[] = {{"sofplus", "softplus", true},
+                 {"rleu", "relu", true},
+                 {"Relu", "relu", true},
+                 {"elu", "relu", true},
+                 {"x", "y", false},
+                 {"tanh", "softmax", false},
+                 {"ab", "ba", true},
+                 {"foo", "bar", false},
                  {"", "a", false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        ck_assert_msg((diag_nearer(cases[i].name, cases[i].candidate, NULL) != NULL) == cases[i].near, "%s", cases[i].name);
+        ck_assert_msg((diag_nearer(cases[i].name, cases[i].candidate, NULL) != NULL) ==
+                          cases[i].near,
+                      "%s", cases[i].name);
     ck_assert_str_eq(diag_nearer("relu", "elu", "relu6"), "relu6"); /* the first of equals */
     ck_assert_str_eq(diag_nearer("sofplus", "softplus", "softsign"), "softplus");
 }
@@ -743,8 +719,10 @@ static char *repeat(const char *head, const char *part, size_t n, const char *ta
 
 /* ---- files ---- */
 
-/* Files by name: pairs of name and text, ended by NULL. A name that ends in '*' is the head of any name. */
-static bool read_given(void *user, Arena *a, const char *path, const char **text, size_t *len, const char **why) {
+/* Files by name: pairs of name and text, ended by NULL. A name that ends in '*' is the head of any
+ * name. */
+static bool read_given(void *user, Arena *a, const char *path, const char **text, size_t *len,
+                       const char **why) {
     (void)a;
     *why = "there is no such file";
     for (const char *const *f = user; *f; f += 2) {
@@ -768,28 +746,42 @@ START_TEST(uses_files) {
         const char *files[9], *graph, *messages;
     } cases[] = {
         {{"d/a.act", "use \"b.act\"\nf(x) = g(x)", "d/b.act", "g(x) = 2*x"}, "f(x) = 2*x\n", ""},
-        {{"d/a.act", "use \"../e/./b.act\"\nf(x) = g(x)", "e/b.act", "g(x) = 2*x"}, "f(x) = 2*x\n", ""},
+        {{"d/a.act", "use \"../e/./b.act\"\nf(x) = g(x)", "e/b.act", "g(x) = 2*x"},
+         "f(x) = 2*x\n",
+         ""},
         {{"<stdin>", "f(x) = g(x) use \"/b.act\"", "/b.act", "g(x) = 2*x"}, "f(x) = 2*x\n", ""},
         /* what a used file uses is there too; each file is read once */
-        {{"a", "use \"b\" use \"c\" f(x) = g(x)*h(x)", "b", "use \"c\" g(x) = h(x)", "c", "h(x) = 2*x"}, "f(x) = 2*x*(2*x)\n", ""},
-        {{"a", "use \"b\" use \"c\" f(x) = g(x)", "b", "g(x) = 1*x", "c", "g(x) = 2*x"}, "f(x) = 2*x\n",
+        {{"a", "use \"b\" use \"c\" f(x) = g(x)*h(x)", "b", "use \"c\" g(x) = h(x)", "c",
+          "h(x) = 2*x"},
+         "f(x) = 2*x*(2*x)\n",
+         ""},
+        {{"a", "use \"b\" use \"c\" f(x) = g(x)", "b", "g(x) = 1*x", "c", "g(x) = 2*x"},
+         "f(x) = 2*x\n",
          "1:9: note: the 'g' of this file hides the one of 'b'\n1:1: note: 'g' is defined here\n"},
-        {{"a", "use \"b\" f(x) = g(x) g(x) = x", "b", "g(x) = 2*x"}, "f(x) = x\n",
+        {{"a", "use \"b\" f(x) = g(x) g(x) = x", "b", "g(x) = 2*x"},
+         "f(x) = x\n",
          "1:21: note: this 'g' hides the one of 'b'\n1:1: note: 'g' is defined here\n"},
         {{"a", "use \"b\" f(x) = g(x)", "b", "relu(x) = 2*x g(x) = relu(x)"}, "f(x) = 2*x\n", ""},
         {{"a", "use \"a\" f(x) = x"}, NULL, "1:1: error: the file 'a' uses itself\n"},
-        {{"a", "use \"b\" f(x) = x", "b", "use \"c\" g(x) = h(x)", "c", "use \"a\" h(x) = 2"}, NULL,
-         "1:1: error: the file 'a' uses itself\n1:1: note: 'b' is used here\n1:1: note: 'c' is used here\n"},
+        {{"a", "use \"b\" f(x) = x", "b", "use \"c\" g(x) = h(x)", "c", "use \"a\" h(x) = 2"},
+         NULL,
+         "1:1: error: the file 'a' uses itself\n1:1: note: 'b' is used here\n1:1: note: 'c' is "
+         "used here\n"},
         /* a file that is not there makes no other errors */
-        {{"a", "use \"b\" f(x) = g(x) + y k = z"}, NULL, "1:1: error: cannot read 'b': there is no such file\n"},
+        {{"a", "use \"b\" f(x) = g(x) + y k = z"},
+         NULL,
+         "1:1: error: cannot read 'b': there is no such file\n"},
         {{"a", "use \"b\" f(x) = g(x)", "b", "g(x) = y"}, NULL, "1:8: error: unknown name 'y'\n"},
-        {{"d/a", "use \"d*/a\" f(x) = x", "d/d*", "use \"d/a\""}, NULL, "1:1: error: files use each other more than 30 levels deep\n"},
+        {{"d/a", "use \"d*/a\" f(x) = x", "d/d*", "use \"d/a\""},
+         NULL,
+         "1:1: error: files use each other more than 30 levels deep\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Module *m = parse_files(cases[i].files);
         ck_assert_msg(strcmp(messages(), cases[i].messages) == 0, "%zu: %s", i, messages());
         if (!cases[i].graph) continue;
-        const Graph *g = frontend_lower(&arena, m, frontend_function(m, &diags, source_of("", "f")), TYPE_F32, NULL, 0, &diags);
+        const Graph *g = frontend_lower(&arena, m, frontend_function(m, &diags, source_of("", "f")),
+                                        TYPE_F32, NULL, 0, &diags);
         ck_assert_ptr_nonnull(g);
         if (!strstr(printed(g), "where")) ck_assert_str_eq(printed(g), cases[i].graph);
     }
@@ -798,9 +790,10 @@ START_TEST(uses_files) {
     for (int i = 0; i < 200; i++) buf_printf(&b, "use \"f%d\"\n", i);
     parse_files((const char *const[]){"a", b.s, "f*", "g(x) = x", NULL});
     ck_assert_ptr_nonnull(strstr(reported(), "error: more than 100 files are used"));
-    char *large = repeat("# ", "x", LIMIT_TEXT/2 + 10, "");
+    char *large = repeat("# ", "x", LIMIT_TEXT / 2 + 10, "");
     parse_files((const char *const[]){"a", "use \"b\" use \"c\"", "b", large, "c", large, NULL});
-    ck_assert_str_eq(messages(), "1:9: error: the files that are used have more than 16 MB together\n");
+    ck_assert_str_eq(messages(),
+                     "1:9: error: the files that are used have more than 16 MB together\n");
     free(large);
 }
 END_TEST
@@ -876,14 +869,22 @@ START_TEST(bounds_nesting) {
         size_t n;
         const char *tail, *function; /* NULL: refused */
     } cases[] = {
-        {"f(x) = ", "(", 100000, "x", NULL},      {"f(x) = ", "x+", 1000000, "x", NULL},
-        {"f(x) = ", "x^", 100000, "x", NULL},     {"f(x) = ", "-", 100000, "x", NULL},
-        {"f(x) = ", "x>0 ? x : ", 50000, "x", NULL}, {"f(x) = ", "x>0 ? ", 50000, "x", NULL},
-        {"f(x) = ", "√", 50000, "x", NULL},       {"f(x) = ", "!", 50000, "x", NULL},
-        {"f(x) = ", "x<", 50000, "x", NULL},      {"f = ", "relu→", 50000, "relu", NULL},
-        {"f(x) = ", "exp(", 50000, "x", NULL},    {"f(x) = ", "sum[", 50000, "x", NULL},
-        {"f(x) = ", "x+", 990, "x", "f"},         {"f(x) = ", "x^", 990, "x", "f"},
-        {"f(x) = ", "-", 990, "x", "f"},          {"f(x) = ", "x>0 ? x : ", 990, "x", "f"},
+        {"f(x) = ", "(", 100000, "x", NULL},
+        {"f(x) = ", "x+", 1000000, "x", NULL},
+        {"f(x) = ", "x^", 100000, "x", NULL},
+        {"f(x) = ", "-", 100000, "x", NULL},
+        {"f(x) = ", "x>0 ? x : ", 50000, "x", NULL},
+        {"f(x) = ", "x>0 ? ", 50000, "x", NULL},
+        {"f(x) = ", "√", 50000, "x", NULL},
+        {"f(x) = ", "!", 50000, "x", NULL},
+        {"f(x) = ", "x<", 50000, "x", NULL},
+        {"f = ", "relu→", 50000, "relu", NULL},
+        {"f(x) = ", "exp(", 50000, "x", NULL},
+        {"f(x) = ", "sum[", 50000, "x", NULL},
+        {"f(x) = ", "x+", 990, "x", "f"},
+        {"f(x) = ", "x^", 990, "x", "f"},
+        {"f(x) = ", "-", 990, "x", "f"},
+        {"f(x) = ", "x>0 ? x : ", 990, "x", "f"},
         {"f = ", "relu→", 990, "relu", "f"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -907,7 +908,8 @@ START_TEST(bounds_inlining) {
         buf_init(&b, &arena);
         buf_puts(&b, "f0(x) = x*x\n");
         for (int i = 0; i < 30; i++)
-            buf_printf(&b, kind ? "f%d(x) = f%d(x + 1)*f%d(x + 2)\n" : "f%d(x) = f%d(x)*f%d(x)\n", i + 1, i, i);
+            buf_printf(&b, kind ? "f%d(x) = f%d(x + 1)*f%d(x + 2)\n" : "f%d(x) = f%d(x)*f%d(x)\n",
+                       i + 1, i, i);
         const Graph *g = lower(b.s, "f30", NULL, TYPE_F32);
         if (kind == 0) {
             ck_assert_ptr_nonnull(g);
@@ -966,15 +968,18 @@ END_TEST
 START_TEST(survives_bytes) {
     static const char nul[] = "f(x) = x\0 + 1\ng(x) = sofplus(x)";
     diags_init(&diags, &arena);
-    frontend_parse(&arena, &names, &diags, (Source){.name = "t.act", .text = nul, .len = sizeof nul - 1}, library,
-                   NULL);
-    ck_assert_str_eq(messages(), "1:9: error: a NUL byte in the text\n"
-                                 "2:8: error: unknown function 'sofplus'; did you mean 'softplus'?\n");
+    frontend_parse(&arena, &names, &diags,
+                   (Source){.name = "t.act", .text = nul, .len = sizeof nul - 1}, library, NULL);
+    ck_assert_str_eq(messages(),
+                     "1:9: error: a NUL byte in the text\n"
+                     "2:8: error: unknown function 'sofplus'; did you mean 'softplus'?\n");
     /* Noise over the language's own pieces, with a fixed seed. */
-    static const char *const pieces[] = {"f", "(", ")", "x", "=", "\n", "where ", "grad ", "learn ", ",", ";", "[", "]", "..",
-                                         "2", "+", "-", "*", "^", "√", "→", "?", ":", "<", "==", "not ", "true", "sum",
-                                         "relu", " ", "use ", "\"", "#", "##", "\xff", "α", "elu(x)", "f(x) = ", "1e9", "and ",
-                                         "normal()", "*", "sum[d]("};
+    static const char *const pieces[] = {
+        "f",      "(",       ")",   "x",    "=",        "\n", "where ", "grad ", "learn ",
+        ",",      ";",       "[",   "]",    "..",       "2",  "+",      "-",     "*",
+        "^",      "√",       "→",   "?",    ":",        "<",  "==",     "not ",  "true",
+        "sum",    "relu",    " ",   "use ", "\"",       "#",  "##",     "\xff",  "α",
+        "elu(x)", "f(x) = ", "1e9", "and ", "normal()", "*",  "sum[d]("};
     uint64_t state = 1;
     for (int i = 0; i < 20000; i++) {
         Buf b;
@@ -988,7 +993,8 @@ START_TEST(survives_bytes) {
         Buf all;
         buf_init(&all, &arena);
         for (size_t k = 0; k < module_def_count(m); k++) def_print(module_def(m, k), &all);
-        if (!diags.errors && module_def_count(m)) lower(b.s, def_name(module_def(m, 0)), NULL, TYPE_F32);
+        if (!diags.errors && module_def_count(m))
+            lower(b.s, def_name(module_def(m, 0)), NULL, TYPE_F32);
         lower("", b.s, NULL, TYPE_F32);
         reported();
         if (i % 100 == 0) { /* start again, lest memory grows */
@@ -999,7 +1005,8 @@ START_TEST(survives_bytes) {
 }
 END_TEST
 
-/* Allocation number k fails, for k = 1, 2, …, until all succeed: nothing leaks (the sanitizer looks), nothing hangs. */
+/* Allocation number k fails, for k = 1, 2, …, until all succeed: nothing leaks (the sanitizer
+ * looks), nothing hangs. */
 static size_t allocations_left;
 
 static void *scarce(void *user, void *p, size_t n) {
@@ -1014,7 +1021,8 @@ static void *scarce(void *user, void *p, size_t n) {
 }
 
 START_TEST(survives_no_memory) {
-    static const char text[] = "hidden = tanh → leaky_relu(0.03)\nf(x; p = 1) = hidden(x)*p where a = x\ng(x) = sofplus(x)\n";
+    static const char text[] = "hidden = tanh → leaky_relu(0.03)\nf(x; p = 1) = hidden(x)*p where "
+                               "a = x\ng(x) = sofplus(x)\n";
     char *large = repeat(text, "h(x) = x*(2 + exp(x))\n", 1000, "");
     volatile size_t failures = 0;
     for (volatile size_t k = 0;; k++) {

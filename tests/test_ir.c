@@ -1,4 +1,5 @@
-/* The graph and its passes: text to text where that says it best, numbers against MPFR where not. */
+/* The graph and its passes: text to text where that says it best, numbers against MPFR where not.
+ */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -84,7 +85,8 @@ END_TEST
 
 START_TEST(equal_nodes_are_one) {
     Graph *g = graph_new(&arena, "f", TYPE_F32);
-    Node *x = graph_var(g, VAR_INPUT, "x", TYPE_F32, AXES_REST), *y = graph_var(g, VAR_INPUT, "y", TYPE_F32, AXES_REST);
+    Node *x = graph_var(g, VAR_INPUT, "x", TYPE_F32, AXES_REST),
+         *y = graph_var(g, VAR_INPUT, "y", TYPE_F32, AXES_REST);
     ck_assert_ptr_eq(graph_op(g, OP_ADD, x, y, NULL), graph_op(g, OP_ADD, y, x, NULL));
     ck_assert_ptr_ne(graph_op(g, OP_SUB, x, y, NULL), graph_op(g, OP_SUB, y, x, NULL));
     ck_assert_ptr_eq(graph_float(g, TYPE_F32, 0.1), graph_float(g, TYPE_F32, 0.1));
@@ -116,9 +118,15 @@ START_TEST(encoding_rounds_to_nearest_even_with_subnormals) {
     static const struct {
         const char *text;
         uint32_t bits;
-    } cases[] = {{"1", 0x3f800000},           {"-0", 0x80000000},       {"16777217", 0x4b800000},
-                 {"16777219", 0x4b800002},    {"3.5e38", 0x7f800000},   {"1e-45", 1},
-                 {"7.006492321624085e-46", 0}, {"7.1e-46", 1},           {"-inf", 0xff800000},
+    } cases[] = {{"1", 0x3f800000},
+                 {"-0", 0x80000000},
+                 {"16777217", 0x4b800000},
+                 {"16777219", 0x4b800002},
+                 {"3.5e38", 0x7f800000},
+                 {"1e-45", 1},
+                 {"7.006492321624085e-46", 0},
+                 {"7.1e-46", 1},
+                 {"-inf", 0xff800000},
                  {"1.1754942106924411e-38", 0x007fffff}};
     mpfr_t v;
     mpfr_init2(v, NUMBER_BITS);
@@ -158,14 +166,27 @@ START_TEST(text_reads_back) {
     Graph *g = read(texts[_i], TYPE_F32);
     const char *once = printed(g), *twice = printed(read(once, TYPE_F32));
     ck_assert_str_eq(once, twice);
-    if (!strstr(texts[_i], "1.7e+30") && !strstr(texts[_i], "*-2")) ck_assert_str_eq(once, texts[_i]);
+    if (!strstr(texts[_i], "1.7e+30") && !strstr(texts[_i], "*-2"))
+        ck_assert_str_eq(once, texts[_i]);
 }
 END_TEST
 
 START_TEST(text_refuses_nonsense) {
-    static const char *const bad[] = {"",          "f",          "f(x)",          "f(x) =",        "f(x) = y",
-                                      "f(x) = x +", "f(x) = (x",  "f(x) = sqrt(x, x)", "f(x) = foo(x)", "f(x) = x x",
-                                      "f(x) = x > 1", "f(x) = bits(x) + x", "f(x) = x ? 1 : 2", "f(x) = f32(x)", "f(x) = 1 < 2 ? x",
+    static const char *const bad[] = {"",
+                                      "f",
+                                      "f(x)",
+                                      "f(x) =",
+                                      "f(x) = y",
+                                      "f(x) = x +",
+                                      "f(x) = (x",
+                                      "f(x) = sqrt(x, x)",
+                                      "f(x) = foo(x)",
+                                      "f(x) = x x",
+                                      "f(x) = x > 1",
+                                      "f(x) = bits(x) + x",
+                                      "f(x) = x ? 1 : 2",
+                                      "f(x) = f32(x)",
+                                      "f(x) = 1 < 2 ? x",
                                       "f(x) = select(x < 1, x, x < 2)"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const char *error = NULL;
@@ -233,7 +254,8 @@ static double uniform(uint64_t *state) { /* xorshift64* */
     return (double)(*state * 0x2545f4914f6cdd1du >> 11) * 0x1p-53;
 }
 
-/* Both sides of each rule are the same function: 100 points, wide and near 0, in bits enough for 1 - erf(30). */
+/* Both sides of each rule are the same function: 100 points, wide and near 0, in bits enough for 1
+ * - erf(30). */
 enum { RULE_BITS = 2000 };
 
 START_TEST(rule_holds) {
@@ -244,7 +266,8 @@ START_TEST(rule_holds) {
     const Binding vars[] = {{"a", graph_var(g, VAR_INPUT, "a", TYPE_F64, AXES_REST)},
                             {"b", graph_var(g, VAR_INPUT, "b", TYPE_F64, AXES_REST)},
                             {"c", graph_var(g, VAR_INPUT, "c", TYPE_F64, AXES_REST)}};
-    Node *l = graph_read_expr(g, left, vars, 3, &error, &at), *r = graph_read_expr(g, right, vars, 3, &error, &at);
+    Node *l = graph_read_expr(g, left, vars, 3, &error, &at),
+         *r = graph_read_expr(g, right, vars, 3, &error, &at);
     ck_assert_ptr_nonnull(l);
     ck_assert_ptr_nonnull(r);
     graph_output(g, "l", l);
@@ -266,7 +289,8 @@ START_TEST(rule_holds) {
         mpfr_sub(error_bound, v[2], v[3], MPFR_RNDN);
         mpfr_abs(error_bound, error_bound, MPFR_RNDN);
         mpfr_mul_2ui(error_bound, error_bound, 100, MPFR_RNDN);
-        ck_assert_msg(mpfr_cmpabs(error_bound, v[3]) <= 0, "%s is not %s at a = %g", left, right, mpfr_get_d(v[0], MPFR_RNDN));
+        ck_assert_msg(mpfr_cmpabs(error_bound, v[3]) <= 0, "%s is not %s at a = %g", left, right,
+                      mpfr_get_d(v[0], MPFR_RNDN));
         compared++;
     }
     ck_assert_int_ge(compared, 50);
@@ -289,7 +313,8 @@ static const char *const gradients[][2] = {
     {"f(x) = abs(x)", "f(x, cotangent dy) = (dx = dmul(dy, sign(x)))\n"},
     {"f(x) = x*exp(x)", "f(x, cotangent dy) = (dx = dmul(dy, t1 + x*t1))\n    where t1 = exp(x)\n"},
     {"f(x) = custom(round(stop(x)), x, 1)", "f(x, cotangent dy) = (dx = dy)\n"},
-    {"f(x) = custom(exp(x) + stop(x), x, cos(x))", "f(x, cotangent dy) = (dx = dmul(dy, cos(x) + exp(x)))\n"},
+    {"f(x) = custom(exp(x) + stop(x), x, cos(x))",
+     "f(x, cotangent dy) = (dx = dmul(dy, cos(x) + exp(x)))\n"},
     {"f(x) = floor(x)", "f(x, cotangent dy) = (dx = dmul(0, dy))\n"},
 };
 
@@ -308,13 +333,41 @@ static const struct {
     const char *text;
     double lo, hi;
 } smooth[] = {
-    {"exp(x)", -5, 5},       {"exp2(x)", -5, 5},      {"expm1(x)", -5, 5},    {"log(x)", 0.1, 9},     {"log2(x)", 0.1, 9},
-    {"log1p(x)", -0.9, 9},   {"sqrt(x)", 0.1, 9},     {"rsqrt(x)", 0.1, 9},   {"sin(x)", -9, 9},      {"cos(x)", -9, 9},
-    {"tan(x)", -1.5, 1.5},   {"asin(x)", -0.99, 0.99}, {"acos(x)", -0.99, 0.99}, {"atan(x)", -9, 9},   {"sinh(x)", -5, 5},
-    {"cosh(x)", -5, 5},      {"tanh(x)", -5, 5},      {"asinh(x)", -9, 9},    {"erf(x)", -3, 3},      {"erfc(x)", -3, 3},
-    {"erfcx(x)", -3, 9},     {"pow(x, 2.5)", 0.1, 5}, {"pow(2.5, x)", -5, 5}, {"sigmoid(x)", -9, 9},  {"softplus(x)", -9, 9},
-    {"logsigmoid(x)", -9, 9}, {"sech2(x)", -5, 5},    {"normcdf(x)", -5, 5},  {"fma(x, x, x)", -5, 5}, {"1/x", 0.1, 9},
-    {"x - x/(2 + x)", 0, 9}, {"-x", -1, 1},           {"abs(x)", 0.1, 3},     {"x^5", -3, 3},          {"(x > 0.7 ? x*x : x)*exp(x)", -3, 3},
+    {"exp(x)", -5, 5},
+    {"exp2(x)", -5, 5},
+    {"expm1(x)", -5, 5},
+    {"log(x)", 0.1, 9},
+    {"log2(x)", 0.1, 9},
+    {"log1p(x)", -0.9, 9},
+    {"sqrt(x)", 0.1, 9},
+    {"rsqrt(x)", 0.1, 9},
+    {"sin(x)", -9, 9},
+    {"cos(x)", -9, 9},
+    {"tan(x)", -1.5, 1.5},
+    {"asin(x)", -0.99, 0.99},
+    {"acos(x)", -0.99, 0.99},
+    {"atan(x)", -9, 9},
+    {"sinh(x)", -5, 5},
+    {"cosh(x)", -5, 5},
+    {"tanh(x)", -5, 5},
+    {"asinh(x)", -9, 9},
+    {"erf(x)", -3, 3},
+    {"erfc(x)", -3, 3},
+    {"erfcx(x)", -3, 9},
+    {"pow(x, 2.5)", 0.1, 5},
+    {"pow(2.5, x)", -5, 5},
+    {"sigmoid(x)", -9, 9},
+    {"softplus(x)", -9, 9},
+    {"logsigmoid(x)", -9, 9},
+    {"sech2(x)", -5, 5},
+    {"normcdf(x)", -5, 5},
+    {"fma(x, x, x)", -5, 5},
+    {"1/x", 0.1, 9},
+    {"x - x/(2 + x)", 0, 9},
+    {"-x", -1, 1},
+    {"abs(x)", 0.1, 3},
+    {"x^5", -3, 3},
+    {"(x > 0.7 ? x*x : x)*exp(x)", -3, 3},
 };
 
 START_TEST(derivative_is_the_limit) {
@@ -350,14 +403,17 @@ START_TEST(derivative_is_the_limit) {
         mpfr_set_d(in, v, MPFR_RNDN);
         eval_real(g, vin, vout, BITS);
         mpfr_sub(below, above, out[1], MPFR_RNDN);
-        ck_assert_msg(fabs(mpfr_get_d(below, MPFR_RNDN)) <= 1e-30 * (1 + fabs(mpfr_get_d(out[1], MPFR_RNDN))),
-                      "%s at %g: %g, not %g", smooth[_i].text, v, mpfr_get_d(out[1], MPFR_RNDN), mpfr_get_d(above, MPFR_RNDN));
+        ck_assert_msg(fabs(mpfr_get_d(below, MPFR_RNDN)) <=
+                          1e-30 * (1 + fabs(mpfr_get_d(out[1], MPFR_RNDN))),
+                      "%s at %g: %g, not %g", smooth[_i].text, v, mpfr_get_d(out[1], MPFR_RNDN),
+                      mpfr_get_d(above, MPFR_RNDN));
     }
     mpfr_clears(in, out[0], out[1], above, below, h, (mpfr_ptr)0);
 }
 END_TEST
 
-/* The second kernel is the vector-Jacobian product of the first: d_x = ddx*dy*f'', d_dy = ddx*f'. */
+/* The second kernel is the vector-Jacobian product of the first: d_x = ddx*dy*f'', d_dy = ddx*f'.
+ */
 static const char *const twice[] = {"f(x) = tanh(x)", "f(x) = x*sigmoid(x)", "f(x) = x*normcdf(x)",
                                     "f(x) = x > 0.5 ? x^3 : exp(x)", "f(x) = x*tanh(softplus(x))"};
 
@@ -473,10 +529,10 @@ START_TEST(edge_is) {
     const uint64_t in[] = {bits_of(edges[_i].x), bits_of(edges[_i].dy)};
     uint64_t got[2];
     eval_bits(&e, in, got);
-    ck_assert_msg(same_value(float_of(got[0]), edges[_i].y), "%s at %g is %g, not %g", edges[_i].text, edges[_i].x,
-                  float_of(got[0]), edges[_i].y);
-    ck_assert_msg(same_value(float_of(got[1]), edges[_i].dx), "%s' at %g times %g is %g, not %g", edges[_i].text, edges[_i].x,
-                  edges[_i].dy, float_of(got[1]), edges[_i].dx);
+    ck_assert_msg(same_value(float_of(got[0]), edges[_i].y), "%s at %g is %g, not %g",
+                  edges[_i].text, edges[_i].x, float_of(got[0]), edges[_i].y);
+    ck_assert_msg(same_value(float_of(got[1]), edges[_i].dx), "%s' at %g times %g is %g, not %g",
+                  edges[_i].text, edges[_i].x, edges[_i].dy, float_of(got[1]), edges[_i].dx);
 }
 END_TEST
 
@@ -489,7 +545,8 @@ START_TEST(cost_is_linear) {
     Node *zero = graph_float(g, TYPE_F32, 0);
     for (int i = 0; i < 20000; i++) {
         Node *slope = graph_float(g, TYPE_F32, 1.0 / (i + 2));
-        y = graph_op(g, OP_COND, graph_op(g, OP_LT, zero, y, NULL), y, graph_op(g, OP_MUL, slope, y, NULL));
+        y = graph_op(g, OP_COND, graph_op(g, OP_LT, zero, y, NULL), y,
+                     graph_op(g, OP_MUL, slope, y, NULL));
     }
     graph_output(g, "y", y);
     rewrite_graph(g, false, NULL, NULL);
@@ -503,12 +560,14 @@ START_TEST(cost_is_linear) {
 }
 END_TEST
 
-/* Nor does depth exhaust the stack: 50,000 nested ReLUs, whose gradient is as deeply nested a condition. */
+/* Nor does depth exhaust the stack: 50,000 nested ReLUs, whose gradient is as deeply nested a
+ * condition. */
 START_TEST(depth_is_no_danger) {
     Graph *g = graph_new(&arena, "f", TYPE_F32);
     Node *x = graph_var(g, VAR_INPUT, "x", TYPE_F32, AXES_REST), *y = x;
     for (int i = 0; i < 50000; i++) {
-        y = graph_op(g, OP_MAX, graph_float(g, TYPE_F32, 0), graph_op(g, OP_SUB, y, graph_float(g, TYPE_F32, 1.0 / (i + 2)), NULL), NULL);
+        y = graph_op(g, OP_MAX, graph_float(g, TYPE_F32, 0),
+                     graph_op(g, OP_SUB, y, graph_float(g, TYPE_F32, 1.0 / (i + 2)), NULL), NULL);
         if (i % 3 == 0) y = graph_op(g, OP_MUL, graph_float(g, TYPE_F32, 1.5), y, NULL);
     }
     graph_output(g, "y", y);

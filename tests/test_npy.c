@@ -1,4 +1,5 @@
-/* cli/npy.c and cli/io.c: what is accepted, what is refused and how, and that no bytes at all crash the reader. */
+/* cli/npy.c and cli/io.c: what is accepted, what is refused and how, and that no bytes at all crash
+ * the reader. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,12 +25,24 @@ static const Good good[] = {
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }", ACTC_F32, false, 2, {3, 4}},
     {"{'descr': '<f4', 'fortran_order': True, 'shape': (3, 4), }   \n", ACTC_F32, true, 2, {3, 4}},
     {"{\"shape\":(3,4),\"fortran_order\":True,\"descr\":\"<f8\"}", ACTC_F64, true, 2, {3, 4}},
-    {"  {  'descr'  :  '<f4'  ,\n'fortran_order'\t: False, 'shape': ( ) }", ACTC_F32, false, 0, {0}},
+    {"  {  'descr'  :  '<f4'  ,\n'fortran_order'\t: False, 'shape': ( ) }",
+     ACTC_F32,
+     false,
+     0,
+     {0}},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': ()}", ACTC_F32, false, 0, {0}},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (7,)}", ACTC_F32, false, 1, {7}},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (0,)}", ACTC_F32, false, 1, {0}},
-    {"{'descr': '<f4', 'fortran_order': False, 'shape': (3L, 0L, 2L)}", ACTC_F32, false, 3, {3, 0, 2}},
-    {"{u'descr': b'<f4', 'fortran_order': False, 'shape': (1,2,3,4,)}", ACTC_F32, false, 4, {1, 2, 3, 4}},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (3L, 0L, 2L)}",
+     ACTC_F32,
+     false,
+     3,
+     {3, 0, 2}},
+    {"{u'descr': b'<f4', 'fortran_order': False, 'shape': (1,2,3,4,)}",
+     ACTC_F32,
+     false,
+     4,
+     {1, 2, 3, 4}},
     {"{'descr': 'f4', 'fortran_order': False, 'shape': (2,)}", ACTC_F32, false, 1, {2}},
     {"{'descr': '=f8', 'fortran_order': False, 'shape': (2,)}", ACTC_F64, false, 1, {2}},
     {"{'descr': '|f4', 'fortran_order': False, 'shape': (2,)}", ACTC_F32, false, 1, {2}},
@@ -124,8 +137,8 @@ START_TEST(header_bad) {
     NpyHeader h;
     IoError e = {.text = ""};
     ck_assert_msg(!npy_parse_header(bad[_i][0], strlen(bad[_i][0]), &h, &e), "%s", bad[_i][0]);
-    ck_assert_msg(strstr(e.text, bad[_i][1]) != NULL, "%s\n gives: %s\n expected: %s", bad[_i][0], e.text,
-                  bad[_i][1]);
+    ck_assert_msg(strstr(e.text, bad[_i][1]) != NULL, "%s\n gives: %s\n expected: %s", bad[_i][0],
+                  e.text, bad[_i][1]);
     ck_assert(!e.machine);
 }
 END_TEST
@@ -137,7 +150,8 @@ static uint64_t next_random(uint64_t *s) {
     return *s ^= *s << 17;
 }
 
-/* Good headers, cut and with bytes exchanged, in memory of exactly their length, so that sanitizers see an overrun. */
+/* Good headers, cut and with bytes exchanged, in memory of exactly their length, so that sanitizers
+ * see an overrun. */
 START_TEST(header_random) {
     static const char tokens[] = "{}()[]',\":<>=|fF0123456789-L TrueFalsdcop\n\0\\\x80\xff";
     uint64_t s = 20240607;
@@ -155,7 +169,8 @@ START_TEST(header_random) {
             ck_assert_int_ge(h.ndim, 0);
             ck_assert_uint_le(h.count, PTRDIFF_MAX / npy_dtype_size(h.dtype));
             for (int i = 0; i < h.ndim; i++) ck_assert_int_ge(h.shape[i], 0);
-        } else ck_assert_uint_gt(strlen(e.text), 0);
+        } else
+            ck_assert_uint_gt(strlen(e.text), 0);
         free(text);
     }
 }
@@ -216,9 +231,10 @@ START_TEST(versions_and_orders) {
     IoError e;
     for (int version = 1; version <= 3; version++) {
         for (int order = 0; order < 3; order++) {
-            const char *header = order == 0   ? "{'descr':'<f4','fortran_order':False,'shape':(2,)}"
-                                 : order == 1 ? "{'descr':'>f4','fortran_order':False,'shape':(2,)}"
-                                              : "{'descr':'>f8','fortran_order':False,'shape':(2,)}";
+            const char *header = order == 0 ? "{'descr':'<f4','fortran_order':False,'shape':(2,)}"
+                                 : order == 1
+                                     ? "{'descr':'>f4','fortran_order':False,'shape':(2,)}"
+                                     : "{'descr':'>f8','fortran_order':False,'shape':(2,)}";
             const void *data = order == 0 ? little : order == 1 ? big : wide;
             const size_t n = make_file(bytes, version, header, data, order == 2 ? 16 : 8);
             put_file("a.npy", bytes, n);
@@ -235,12 +251,13 @@ START_TEST(versions_and_orders) {
 }
 END_TEST
 
-/* Every proper prefix of a file is refused with a message; with something behind it, it is taken. */
+/* Every proper prefix of a file is refused with a message; with something behind it, it is taken.
+ */
 START_TEST(truncated) {
     static const float data[6] = {1, 2, 3, 4, 5, 6};
     char bytes[512];
-    const size_t n =
-        make_file(bytes, 2, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", data, 24);
+    const size_t n = make_file(
+        bytes, 2, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", data, 24);
     NpyHeader h;
     IoError e;
     void *p;
@@ -295,14 +312,15 @@ END_TEST
 /* A small file, and a pipe, that promise a terabyte: refused without making room for it. */
 START_TEST(promises) {
     char bytes[512];
-    const size_t n =
-        make_file(bytes, 1, "{'descr':'<f4','fortran_order':False,'shape':(1048576,262144)}", "1234", 4);
+    const size_t n = make_file(
+        bytes, 1, "{'descr':'<f4','fortran_order':False,'shape':(1048576,262144)}", "1234", 4);
     NpyHeader h;
     IoError e;
     void *p;
     put_file("a.npy", bytes, n);
     ck_assert_ptr_nonnull(load("a.npy", ACTC_F32, &h, &p, &e));
-    ck_assert(!e.machine && strstr(e.text, "truncated: 4 bytes for shape (1048576, 262144) of f32"));
+    ck_assert(!e.machine &&
+              strstr(e.text, "truncated: 4 bytes for shape (1048576, 262144) of f32"));
 
     if (access("/dev/fd/0", F_OK) != 0) return; /* no /proc here */
     int ends[2];
@@ -335,7 +353,8 @@ static size_t count_files(void) {
     return n;
 }
 
-/* The very bytes of numpy.save (NumPy 1.25 and later): shape, order, and the header as it stands there. */
+/* The very bytes of numpy.save (NumPy 1.25 and later): shape, order, and the header as it stands
+ * there. */
 START_TEST(written_as_numpy) {
     static const struct {
         NpyHeader h;
@@ -343,13 +362,21 @@ START_TEST(written_as_numpy) {
         size_t total;
     } cases[] = {
         {{.ndim = 0}, "{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 128},
-        {{.ndim = 1, .shape = {0}}, "{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }", 128},
-        {{.ndim = 1, .shape = {3}}, "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 128},
-        {{.ndim = 2, .shape = {2, 3}}, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 128},
+        {{.ndim = 1, .shape = {0}},
+         "{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }",
+         128},
+        {{.ndim = 1, .shape = {3}},
+         "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }",
+         128},
+        {{.ndim = 2, .shape = {2, 3}},
+         "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }",
+         128},
         {{.ndim = 2, .shape = {2, 3}, .fortran = true},
-         "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", 128},
+         "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }",
+         128},
         {{.ndim = 3, .shape = {3, 0, 2}, .dtype = ACTC_F64},
-         "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 0, 2), }", 128},
+         "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 0, 2), }",
+         128},
     };
     static const float data[6] = {1, 2, 3, 4, 5, 6};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -6,7 +6,8 @@
 
 /* ---- helpers.c: the files of helpers/, embedded by the build ---- */
 
-/* Small functions that stand at the top of a file if a statement needs them; each is a real C file, tested as one. */
+/* Small functions that stand at the top of a file if a statement needs them; each is a real C file,
+ * tested as one. */
 typedef enum {
     HELPER_BITS_F32,
     HELPER_BITS_F64,
@@ -23,15 +24,17 @@ const char *preamble_text(void);
 
 typedef struct {
     const Plan *plan;
-    const char **variables;  /* the C name of each of graph->vars */
-    const char *prefix;      /* of temporaries: no argument begins so, followed by a digit */
-    uint32_t *temporaries;   /* for each node: 0, or the number of its temporary */
+    const char **variables; /* the C name of each of graph->vars */
+    const char *prefix;     /* of temporaries: no argument begins so, followed by a digit */
+    uint32_t *temporaries;  /* for each node: 0, or the number of its temporary */
     uint32_t *uses;
-    bool *added;             /* for each node: its value may come to an addition, with which a product must not fuse */
+    bool *added; /* for each node: its value may come to an addition, with which a product must not
+                    fuse */
     bool helpers[HELPER_COUNT]; /* those that were used */
 } Writer;
 
-/* Declarations and assignments of a block, indented; then an expression for a node that the block has computed. */
+/* Declarations and assignments of a block, indented; then an expression for a node that the block
+ * has computed. */
 void write_prologue(const Writer *w, int indent, Buf *out); /* what all blocks need */
 void write_block(Writer *w, const PlanBlock *block, int indent, Buf *out);
 void write_value(Writer *w, const Node *n, Buf *out);
@@ -42,7 +45,8 @@ void writer_init(Writer *w, const Plan *plan, const char **variables);
 /* ---- names.c ---- */
 
 const char *c_type(Type t);
-/* The arguments' names as C identifiers that clash neither with each other nor with `n`: params, then args. */
+/* The arguments' names as C identifiers that clash neither with each other nor with `n`: params,
+ * then args. */
 const char **c_argument_names(const Plan *p);
 /* `void elu_forward(size_t n, const float *x, float *y)` without an end. */
 void c_prototype(const Plan *p, const char *const *names, Buf *out);

@@ -1,4 +1,5 @@
-/* The helpers, which the build writes as bytes into helpers.inc, in the order of their files' names. */
+/* The helpers, which the build writes as bytes into helpers.inc, in the order of their files'
+ * names. */
 #include "c.h"
 
 #include <string.h>
@@ -25,12 +26,18 @@ const char *preamble_text(void) { return file_text("preamble.c.in"); }
 
 const char *helper_text(Helper h) {
     switch (h) {
-    case HELPER_BITS_F32: return file_text("bits_f32.c.in");
-    case HELPER_BITS_F64: return file_text("bits_f64.c.in");
-    case HELPER_PRODUCT_64: return file_text("product_64.c.in");
-    case HELPER_PRODUCT_F32: return file_text("product_f32.c.in");
-    case HELPER_PRODUCT_F64: return file_text("product_f64.c.in");
-    case HELPER_COUNT: break;
+    case HELPER_BITS_F32:
+        return file_text("bits_f32.c.in");
+    case HELPER_BITS_F64:
+        return file_text("bits_f64.c.in");
+    case HELPER_PRODUCT_64:
+        return file_text("product_64.c.in");
+    case HELPER_PRODUCT_F32:
+        return file_text("product_f32.c.in");
+    case HELPER_PRODUCT_F64:
+        return file_text("product_f64.c.in");
+    case HELPER_COUNT:
+        break;
     }
     return "";
 }

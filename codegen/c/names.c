@@ -4,26 +4,148 @@
 #include <ctype.h>
 #include <string.h>
 
-/* Words of C99 to C23 and of C++ to C++23, macros of the headers that an emitted file includes, and what the file
- * defines itself. */
-static const char *const taken[] = {
-    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char",
-    "char16_t", "char32_t", "char8_t", "class", "compl", "concept", "const", "const_cast", "consteval", "constexpr",
-    "constinit", "continue", "co_await", "co_return", "co_yield", "decltype", "default", "delete", "do", "double",
-    "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if",
-    "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or",
-    "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short",
-    "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local",
-    "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "typeof_unqual", "union", "unsigned", "using",
-    "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq", "fortran", "linux", "unix", "main", "errno",
-    "i", "n", "NULL", "INFINITY", "NAN", "EACH_ELEMENT", "size_t", "memcpy", "fma", "fmaf", "sqrt", "sqrtf", "fabs", "fabsf", "floor",
-    "floorf", "ceil", "ceilf", "rint", "rintf", "trunc", "truncf", "bits_f32", "bits_f64", "from_bits_f32", "from_bits_f64",
-    "upper_product", "product_f32", "product_f64", "minus_zero_f32", "minus_zero_f64", "zero_f32", "zero_f64"};
+/* Words of C99 to C23 and of C++ to C++23, macros of the headers that an emitted file includes, and
+ * what the file defines itself. */
+static const char *const taken[] = {"alignas",
+                                    "alignof",
+                                    "and",
+                                    "and_eq",
+                                    "asm",
+                                    "auto",
+                                    "bitand",
+                                    "bitor",
+                                    "bool",
+                                    "break",
+                                    "case",
+                                    "catch",
+                                    "char",
+                                    "char16_t",
+                                    "char32_t",
+                                    "char8_t",
+                                    "class",
+                                    "compl",
+                                    "concept",
+                                    "const",
+                                    "const_cast",
+                                    "consteval",
+                                    "constexpr",
+                                    "constinit",
+                                    "continue",
+                                    "co_await",
+                                    "co_return",
+                                    "co_yield",
+                                    "decltype",
+                                    "default",
+                                    "delete",
+                                    "do",
+                                    "double",
+                                    "dynamic_cast",
+                                    "else",
+                                    "enum",
+                                    "explicit",
+                                    "export",
+                                    "extern",
+                                    "false",
+                                    "float",
+                                    "for",
+                                    "friend",
+                                    "goto",
+                                    "if",
+                                    "inline",
+                                    "int",
+                                    "long",
+                                    "mutable",
+                                    "namespace",
+                                    "new",
+                                    "noexcept",
+                                    "not",
+                                    "not_eq",
+                                    "nullptr",
+                                    "operator",
+                                    "or",
+                                    "or_eq",
+                                    "private",
+                                    "protected",
+                                    "public",
+                                    "register",
+                                    "reinterpret_cast",
+                                    "requires",
+                                    "restrict",
+                                    "return",
+                                    "short",
+                                    "signed",
+                                    "sizeof",
+                                    "static",
+                                    "static_assert",
+                                    "static_cast",
+                                    "struct",
+                                    "switch",
+                                    "template",
+                                    "this",
+                                    "thread_local",
+                                    "throw",
+                                    "true",
+                                    "try",
+                                    "typedef",
+                                    "typeid",
+                                    "typename",
+                                    "typeof",
+                                    "typeof_unqual",
+                                    "union",
+                                    "unsigned",
+                                    "using",
+                                    "virtual",
+                                    "void",
+                                    "volatile",
+                                    "wchar_t",
+                                    "while",
+                                    "xor",
+                                    "xor_eq",
+                                    "fortran",
+                                    "linux",
+                                    "unix",
+                                    "main",
+                                    "errno",
+                                    "i",
+                                    "n",
+                                    "NULL",
+                                    "INFINITY",
+                                    "NAN",
+                                    "EACH_ELEMENT",
+                                    "size_t",
+                                    "memcpy",
+                                    "fma",
+                                    "fmaf",
+                                    "sqrt",
+                                    "sqrtf",
+                                    "fabs",
+                                    "fabsf",
+                                    "floor",
+                                    "floorf",
+                                    "ceil",
+                                    "ceilf",
+                                    "rint",
+                                    "rintf",
+                                    "trunc",
+                                    "truncf",
+                                    "bits_f32",
+                                    "bits_f64",
+                                    "from_bits_f32",
+                                    "from_bits_f64",
+                                    "upper_product",
+                                    "product_f32",
+                                    "product_f64",
+                                    "minus_zero_f32",
+                                    "minus_zero_f64",
+                                    "zero_f32",
+                                    "zero_f64"};
 
-/* Whether it may be a macro of math.h, stdint.h, or what these bring along in one of the compilers' dialects. */
+/* Whether it may be a macro of math.h, stdint.h, or what these bring along in one of the compilers'
+ * dialects. */
 static bool is_macro(const char *s) {
-    static const char *const begins[] = {"M_", "FP_", "HUGE_VAL", "MATH_", "INT", "UINT", "SIZE_", "PTRDIFF_", "WCHAR_",
-                                         "WINT_", "SIG_ATOMIC_", "SNAN", "MAXFLOAT"};
+    static const char *const begins[] = {"M_",          "FP_",   "HUGE_VAL", "MATH_",  "INT",
+                                         "UINT",        "SIZE_", "PTRDIFF_", "WCHAR_", "WINT_",
+                                         "SIG_ATOMIC_", "SNAN",  "MAXFLOAT"};
     for (const char *c = s; *c; c++)
         if (islower((unsigned char)*c)) return false;
     for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
@@ -35,7 +157,9 @@ static bool is_taken(const char *s) {
     const size_t len = strlen(s);
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (strcmp(taken[i], s) == 0) return true;
-    if (len > 2 && strcmp(s + len - 2, "_t") == 0 && (strncmp(s, "int", 3) == 0 || strncmp(s, "uint", 4) == 0)) return true;
+    if (len > 2 && strcmp(s + len - 2, "_t") == 0 &&
+        (strncmp(s, "int", 3) == 0 || strncmp(s, "uint", 4) == 0))
+        return true;
     return is_macro(s);
 }
 
@@ -43,8 +167,10 @@ char *c_symbol(Arena *arena, const char *name) {
     Buf b;
     buf_init(&b, arena);
     for (const unsigned char *s = (const unsigned char *)name; *s; s++) {
-        if (isalnum(*s) || *s == '_') buf_putc(&b, (char)*s);
-        else buf_printf(&b, "_%02x", *s);
+        if (isalnum(*s) || *s == '_')
+            buf_putc(&b, (char)*s);
+        else
+            buf_printf(&b, "_%02x", *s);
     }
     if (!b.len || isdigit((unsigned char)b.s[0]) || b.s[0] == '_') {
         Buf prefixed;
@@ -65,11 +191,16 @@ char *c_identifier(Arena *arena, const char *name) {
 
 const char *c_type(Type t) {
     switch (t) {
-    case TYPE_BOOL: return "int";
-    case TYPE_I32: return "uint32_t";
-    case TYPE_I64: return "uint64_t";
-    case TYPE_F32: return "float";
-    case TYPE_F64: return "double";
+    case TYPE_BOOL:
+        return "int";
+    case TYPE_I32:
+        return "uint32_t";
+    case TYPE_I64:
+        return "uint64_t";
+    case TYPE_F32:
+        return "float";
+    case TYPE_F64:
+        return "double";
     }
     return "void";
 }
@@ -98,9 +229,11 @@ const char **c_argument_names(const Plan *p) {
 
 void c_prototype(const Plan *p, const char *const *names, Buf *out) {
     buf_printf(out, "void %s(size_t n", p->symbol);
-    for (size_t i = 0; i < p->nparams; i++) buf_printf(out, ", %s %s", c_type(p->params[i].type), names[i]);
+    for (size_t i = 0; i < p->nparams; i++)
+        buf_printf(out, ", %s %s", c_type(p->params[i].type), names[i]);
     for (size_t i = 0; i < p->nargs; i++)
-        buf_printf(out, ", %s%s *%s", p->args[i].output ? "" : "const ", c_type(p->args[i].type), names[p->nparams + i]);
+        buf_printf(out, ", %s%s *%s", p->args[i].output ? "" : "const ", c_type(p->args[i].type),
+                   names[p->nparams + i]);
     buf_putc(out, ')');
 }
 

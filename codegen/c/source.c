@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* The element of an array, as a local of the loop: x_i for x[i], unless an argument is called that. */
+/* The element of an array, as a local of the loop: x_i for x[i], unless an argument is called that.
+ */
 static const char *element_name(const Plan *p, const char *const *names, const char *name) {
     Buf b;
     buf_init(&b, p->graph->arena);
@@ -16,7 +17,8 @@ static const char *element_name(const Plan *p, const char *const *names, const c
     return b.s;
 }
 
-/* clang warns where it is told to vectorise and may not: sqrt sets errno, unless -fno-math-errno says otherwise. */
+/* clang warns where it is told to vectorise and may not: sqrt sets errno, unless -fno-math-errno
+ * says otherwise. */
 static bool has_sqrt(const Graph *g) {
     const bool *needed = graph_needed(g);
     for (size_t i = 0; i < g->nnodes; i++)
@@ -49,7 +51,8 @@ static void function(const Plan *p, bool helpers[HELPER_COUNT], Buf *out) {
         if (a->output || !needed[g->vars[a->index].node->id]) continue;
         const char *name = names[p->nparams + i];
         variables[a->index] = element_name(p, names, name);
-        buf_printf(out, "        const %s %s = %s[i];\n", c_type(a->type), variables[a->index], name);
+        buf_printf(out, "        const %s %s = %s[i];\n", c_type(a->type), variables[a->index],
+                   name);
     }
     write_block(&w, &p->loop, 8, out);
     const bool several = g->nouts > 1;
@@ -60,10 +63,14 @@ static void function(const Plan *p, bool helpers[HELPER_COUNT], Buf *out) {
             if (!a->output) continue;
             Buf line;
             buf_init(&line, arena);
-            if (pass == 0) buf_printf(&line, "const %s %s = ", c_type(a->type), element_name(p, names, name));
-            else buf_printf(&line, "%s[i] = ", name);
-            if (pass == 1 && several) buf_puts(&line, element_name(p, names, name));
-            else write_value(&w, g->outs[a->index].node, &line);
+            if (pass == 0)
+                buf_printf(&line, "const %s %s = ", c_type(a->type), element_name(p, names, name));
+            else
+                buf_printf(&line, "%s[i] = ", name);
+            if (pass == 1 && several)
+                buf_puts(&line, element_name(p, names, name));
+            else
+                write_value(&w, g->outs[a->index].node, &line);
             buf_putc(&line, ';');
             write_line(line.s, 8, out);
         }
@@ -73,7 +80,8 @@ static void function(const Plan *p, bool helpers[HELPER_COUNT], Buf *out) {
         if (!p->args[i].output && !needed[g->vars[p->args[i].index].node->id])
             buf_printf(out, "    (void)%s;\n", names[p->nparams + i]);
     for (size_t i = 0; i < p->nparams; i++)
-        if (!needed[g->vars[p->params[i].index].node->id]) buf_printf(out, "    (void)%s;\n", names[i]);
+        if (!needed[g->vars[p->params[i].index].node->id])
+            buf_printf(out, "    (void)%s;\n", names[i]);
     buf_puts(out, "}\n");
     for (int h = 0; h < HELPER_COUNT; h++) helpers[h] = helpers[h] || w.helpers[h];
 }
@@ -112,12 +120,17 @@ void c_source(const Plan *const *plans, size_t n, const CFile *file, Buf *out) {
     }
     buf_puts(out, "/* Made by actc; standalone C99.\n");
     if (file->command) comment_lines(file->command, out);
-    buf_puts(out, " *\n * Build it with\n *     cc -std=c99 -O3 -march=native -fno-math-errno -fno-trapping-math -c ");
+    buf_puts(out, " *\n * Build it with\n *     cc -std=c99 -O3 -march=native -fno-math-errno "
+                  "-fno-trapping-math -c ");
     c_comment(file->base, out);
     buf_puts(out, ".c\n"
-                  " * where -march=native may be any processor (one with fused multiply-add is much faster) and the\n"
-                  " * last two options let gcc use vector instructions; none of them changes a bit of the results. */\n");
-    buf_printf(out, "#include \"%s.h\"\n\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
+                  " * where -march=native may be any processor (one with fused multiply-add is "
+                  "much faster) and the\n"
+                  " * last two options let gcc use vector instructions; none of them changes a bit "
+                  "of the results. */\n");
+    buf_printf(out,
+               "#include \"%s.h\"\n\n#include <math.h>\n#include <stddef.h>\n#include "
+               "<stdint.h>\n#include <string.h>\n\n",
                strrchr(file->base, '/') ? strrchr(file->base, '/') + 1 : file->base);
     buf_puts(out, preamble_text());
     for (int h = 0; h < HELPER_COUNT; h++)

@@ -1,7 +1,9 @@
-/* One kernel's computation as C statements: one for each node that is used more than once, the others inside them.
+/* One kernel's computation as C statements: one for each node that is used more than once, the
+ * others inside them.
  *
- * Every primitive is one C operation, or one function of math.h that compilers know as an instruction. Integers are
- * unsigned, so they wrap; conditions are ints joined by & and |, so nothing branches. */
+ * Every primitive is one C operation, or one function of math.h that compilers know as an
+ * instruction. Integers are unsigned, so they wrap; conditions are ints joined by & and |, so
+ * nothing branches. */
 #include "c.h"
 
 #include <math.h>
@@ -25,24 +27,26 @@ static bool starts_numbered(const char *name, const char *prefix) {
 static bool is_product(const Node *n) {
     if (n->op != OP_DIV) return n->op == OP_MUL;
     const Node *by = n->arg[1];
-    return by->op == OP_CONST && mpfr_regular_p(by->num) && mpfr_min_prec(by->num) == 1 && mpfr_get_exp(by->num) > -120 &&
-           mpfr_get_exp(by->num) < 120;
+    return by->op == OP_CONST && mpfr_regular_p(by->num) && mpfr_min_prec(by->num) == 1 &&
+           mpfr_get_exp(by->num) > -120 && mpfr_get_exp(by->num) < 120;
 }
 
-/* Which values come to an addition, also as one of two choices or negated: compilers move products through these. */
+/* Which values come to an addition, also as one of two choices or negated: compilers move products
+ * through these. */
 static void find_added(Writer *w, const bool *needed) {
     const Graph *g = w->plan->graph;
     for (size_t i = g->nnodes; i-- > 0;) { /* users stand behind what they use */
         const Node *n = g->nodes[i];
         const bool adds = n->op == OP_ADD || n->op == OP_SUB;
-        const bool passes = n->op == OP_NEG || n->op == OP_ABS || n->op == OP_SELECT || n->op == OP_GUARD ||
-                            n->op == OP_WIDEN || n->op == OP_NARROW;
+        const bool passes = n->op == OP_NEG || n->op == OP_ABS || n->op == OP_SELECT ||
+                            n->op == OP_GUARD || n->op == OP_WIDEN || n->op == OP_NARROW;
         for (int k = 0; needed[i] && k < n->nargs; k++)
             if (adds || (passes && w->added[i])) w->added[n->arg[k]->id] = true;
     }
     for (size_t i = 0; i < g->nnodes; i++)
         if (needed[i] && w->added[i] && is_product(g->nodes[i]))
-            w->helpers[g->nodes[i]->type == TYPE_F32 ? HELPER_PRODUCT_F32 : HELPER_PRODUCT_F64] = true;
+            w->helpers[g->nodes[i]->type == TYPE_F32 ? HELPER_PRODUCT_F32 : HELPER_PRODUCT_F64] =
+                true;
 }
 
 void writer_init(Writer *w, const Plan *plan, const char **variables) {
@@ -53,12 +57,14 @@ void writer_init(Writer *w, const Plan *plan, const char **variables) {
     const bool *needed = graph_needed(g);
     for (size_t i = 0; i < g->nnodes; i++)
         for (int k = 0; needed[i] && k < g->nodes[i]->nargs; k++)
-            w->uses[g->nodes[i]->arg[k]->id] += g->nodes[i]->op == OP_ORD ? 2 : 1; /* stands twice in its text */
+            w->uses[g->nodes[i]->arg[k]->id] +=
+                g->nodes[i]->op == OP_ORD ? 2 : 1; /* stands twice in its text */
     for (size_t i = 0; i < g->nouts; i++) w->uses[g->outs[i].node->id]++;
     w->added = ARENA_ARRAY(g->arena, bool, g->nnodes + 1);
     find_added(w, needed);
     /* no argument may be called like a temporary */
-    static const char *const prefixes[] = {"t", "t_", "tmp", "tmp_", "temporary", "temporary_", "temporary__"};
+    static const char *const prefixes[] = {"t",         "t_",         "tmp",        "tmp_",
+                                           "temporary", "temporary_", "temporary__"};
     for (size_t k = 0; k < sizeof prefixes / sizeof *prefixes; k++) {
         bool clash = false;
         for (size_t i = 0; i < plan->nparams + plan->nargs; i++)
@@ -74,15 +80,18 @@ void write_line(const char *line, int indent, Buf *out) {
         size_t n = strlen(s);
         const size_t room = (size_t)(WIDTH - indent);
         if (n > room) {
-            /* at the last comma that fits, else at the last space; where nothing fits, the line stays long */
+            /* at the last comma that fits, else at the last space; where nothing fits, the line
+             * stays long */
             size_t comma = 0, space = 0;
             for (size_t i = 1; i <= room; i++)
                 if (s[i] == ' ') {
                     space = i;
                     if (s[i - 1] == ',') comma = i;
                 }
-            if (2 * comma >= room) n = comma;
-            else if (space) n = space;
+            if (2 * comma >= room)
+                n = comma;
+            else if (space)
+                n = space;
         }
         buf_printf(out, "%*s%.*s\n", indent, "", (int)n, s);
         s += n + (s[n] == ' ');
@@ -90,7 +99,8 @@ void write_line(const char *line, int indent, Buf *out) {
     }
 }
 
-/* Digits are made by hand: printf's decimal point is the locale's. A multiple of 1/8, exactly: 0.5f, -104.0f, 9.125f. */
+/* Digits are made by hand: printf's decimal point is the locale's. A multiple of 1/8, exactly:
+ * 0.5f, -104.0f, 9.125f. */
 static void short_decimal(double v, const char *suffix, Buf *out) {
     static const char *const eighths[] = {"0", "125", "25", "375", "5", "625", "75", "875"};
     const unsigned long k = (unsigned long)(8 * fabs(v));
@@ -104,10 +114,11 @@ static void hexadecimal(double v, const char *suffix, Buf *out) {
     memcpy(&u, &v, sizeof u);
     const int exponent = (int)(u >> MANTISSA & 0x7ff);
     char digits[16];
-    int n = snprintf(digits, sizeof digits, "%013llx", (unsigned long long)(u & (((uint64_t)1 << MANTISSA) - 1)));
+    int n = snprintf(digits, sizeof digits, "%013llx",
+                     (unsigned long long)(u & (((uint64_t)1 << MANTISSA) - 1)));
     while (n && digits[n - 1] == '0') n--;
-    buf_printf(out, "%s0x%d%s%.*sp%+d%s", signbit(v) ? "-" : "", exponent != 0, n ? "." : "", n, digits,
-               exponent ? exponent - BIAS : 1 - BIAS, suffix);
+    buf_printf(out, "%s0x%d%s%.*sp%+d%s", signbit(v) ? "-" : "", exponent != 0, n ? "." : "", n,
+               digits, exponent ? exponent - BIAS : 1 - BIAS, suffix);
 }
 
 static void constant(const Node *n, Buf *out) {
@@ -120,10 +131,14 @@ static void constant(const Node *n, Buf *out) {
     } else {
         const char *suffix = n->type == TYPE_F32 ? "f" : "";
         const double v = mpfr_get_d(n->num, MPFR_RNDN);
-        if (mpfr_nan_p(n->num)) buf_puts(out, "NAN");
-        else if (mpfr_inf_p(n->num)) buf_puts(out, v < 0 ? "-INFINITY" : "INFINITY");
-        else if (v > -1e6 && v < 1e6 && 8 * v == (double)(long)(8 * v)) short_decimal(v, suffix, out);
-        else hexadecimal(v, suffix, out);
+        if (mpfr_nan_p(n->num))
+            buf_puts(out, "NAN");
+        else if (mpfr_inf_p(n->num))
+            buf_puts(out, v < 0 ? "-INFINITY" : "INFINITY");
+        else if (v > -1e6 && v < 1e6 && 8 * v == (double)(long)(8 * v))
+            short_decimal(v, suffix, out);
+        else
+            hexadecimal(v, suffix, out);
     }
 }
 
@@ -143,8 +158,10 @@ static void call(Writer *w, const char *name, const Node *n, Buf *out) {
 static void shift(Writer *w, const char *sign, const Node *n, Buf *out) {
     expression(w, n->arg[0], true, out);
     buf_puts(out, sign);
-    if (n->arg[1]->op == OP_CONST) buf_printf(out, "%u", (unsigned)n->arg[1]->bits);
-    else expression(w, n->arg[1], true, out);
+    if (n->arg[1]->op == OP_CONST)
+        buf_printf(out, "%u", (unsigned)n->arg[1]->bits);
+    else
+        expression(w, n->arg[1], true, out);
 }
 
 /* x > 0 rather than 0 < x. */
@@ -180,7 +197,9 @@ static void cast(Writer *w, const char *type, const Node *n, Buf *out) {
 static void bits(Writer *w, const Node *n, Buf *out) {
     const bool wide = n->arg[0]->type == TYPE_F64 || n->arg[0]->type == TYPE_I64;
     w->helpers[wide ? HELPER_BITS_F64 : HELPER_BITS_F32] = true;
-    buf_puts(out, n->op == OP_BITS ? (wide ? "bits_f64(" : "bits_f32(") : wide ? "from_bits_f64(" : "from_bits_f32(");
+    buf_puts(out, n->op == OP_BITS ? (wide ? "bits_f64(" : "bits_f32(")
+                  : wide           ? "from_bits_f64("
+                                   : "from_bits_f32(");
     expression(w, n->arg[0], false, out);
     buf_putc(out, ')');
 }
@@ -200,29 +219,59 @@ static void operation(Writer *w, const Node *n, Buf *out) {
     }
     switch ((Op)n->op) {
     case OP_ADD:
-    case OP_IADD: infix(w, " + ", n, out); return;
+    case OP_IADD:
+        infix(w, " + ", n, out);
+        return;
     case OP_SUB:
-    case OP_ISUB: infix(w, " - ", n, out); return;
+    case OP_ISUB:
+        infix(w, " - ", n, out);
+        return;
     case OP_MUL:
-    case OP_IMUL: infix(w, " * ", n, out); return;
-    case OP_DIV: infix(w, " / ", n, out); return;
+    case OP_IMUL:
+        infix(w, " * ", n, out);
+        return;
+    case OP_DIV:
+        infix(w, " / ", n, out);
+        return;
     case OP_NEG:
         buf_putc(out, '-');
         if (is_negative(n->arg[0])) buf_putc(out, ' '); /* "--" is another sign */
         expression(w, n->arg[0], true, out);
         return;
-    case OP_ABS: call(w, "fabs", n, out); return;
-    case OP_FMA: call(w, "fma", n, out); return;
-    case OP_SQRT: call(w, "sqrt", n, out); return;
-    case OP_FLOOR: call(w, "floor", n, out); return;
-    case OP_CEIL: call(w, "ceil", n, out); return;
-    case OP_ROUND: call(w, "rint", n, out); return;
-    case OP_TRUNC: call(w, "trunc", n, out); return;
-    case OP_LT: compare(w, " < ", " > ", n, out); return;
-    case OP_LE: compare(w, " <= ", " >= ", n, out); return;
+    case OP_ABS:
+        call(w, "fabs", n, out);
+        return;
+    case OP_FMA:
+        call(w, "fma", n, out);
+        return;
+    case OP_SQRT:
+        call(w, "sqrt", n, out);
+        return;
+    case OP_FLOOR:
+        call(w, "floor", n, out);
+        return;
+    case OP_CEIL:
+        call(w, "ceil", n, out);
+        return;
+    case OP_ROUND:
+        call(w, "rint", n, out);
+        return;
+    case OP_TRUNC:
+        call(w, "trunc", n, out);
+        return;
+    case OP_LT:
+        compare(w, " < ", " > ", n, out);
+        return;
+    case OP_LE:
+        compare(w, " <= ", " >= ", n, out);
+        return;
     case OP_EQ:
-    case OP_IEQ: infix(w, " == ", n, out); return;
-    case OP_NE: infix(w, " != ", n, out); return;
+    case OP_IEQ:
+        infix(w, " == ", n, out);
+        return;
+    case OP_NE:
+        infix(w, " != ", n, out);
+        return;
     case OP_ORD:
         for (int k = 0; k < (n->arg[0] == n->arg[1] ? 1 : 2); k++) {
             buf_puts(out, k ? ") & (" : n->arg[0] == n->arg[1] ? "" : "(");
@@ -232,8 +281,12 @@ static void operation(Writer *w, const Node *n, Buf *out) {
         }
         if (n->arg[0] != n->arg[1]) buf_putc(out, ')');
         return;
-    case OP_AND: infix(w, " & ", n, out); return;
-    case OP_OR: infix(w, " | ", n, out); return;
+    case OP_AND:
+        infix(w, " & ", n, out);
+        return;
+    case OP_OR:
+        infix(w, " | ", n, out);
+        return;
     case OP_NOT:
         if (is_nan_test(w, n)) {
             expression(w, n->arg[0]->arg[0], true, out);
@@ -252,7 +305,9 @@ static void operation(Writer *w, const Node *n, Buf *out) {
         expression(w, n->arg[2], true, out);
         return;
     case OP_BITS:
-    case OP_ASFLOAT: bits(w, n, out); return;
+    case OP_ASFLOAT:
+        bits(w, n, out);
+        return;
     case OP_UMULH:
         if (wide) {
             w->helpers[HELPER_PRODUCT_64] = true;
@@ -269,17 +324,29 @@ static void operation(Writer *w, const Node *n, Buf *out) {
             buf_puts(out, ") >> 32)");
         }
         return;
-    case OP_IAND: infix(w, " & ", n, out); return;
-    case OP_IOR: infix(w, " | ", n, out); return;
-    case OP_IXOR: infix(w, " ^ ", n, out); return;
-    case OP_ISHL: shift(w, " << ", n, out); return;
-    case OP_USHR: shift(w, " >> ", n, out); return;
+    case OP_IAND:
+        infix(w, " & ", n, out);
+        return;
+    case OP_IOR:
+        infix(w, " | ", n, out);
+        return;
+    case OP_IXOR:
+        infix(w, " ^ ", n, out);
+        return;
+    case OP_ISHL:
+        shift(w, " << ", n, out);
+        return;
+    case OP_USHR:
+        shift(w, " >> ", n, out);
+        return;
     case OP_ISHR:
         buf_printf(out, "(%s)(", c_type((Type)n->type));
         cast(w, signed_type, n->arg[0], out);
         buf_puts(out, " >> ");
-        if (n->arg[1]->op == OP_CONST) buf_printf(out, "%u", (unsigned)n->arg[1]->bits);
-        else expression(w, n->arg[1], true, out);
+        if (n->arg[1]->op == OP_CONST)
+            buf_printf(out, "%u", (unsigned)n->arg[1]->bits);
+        else
+            expression(w, n->arg[1], true, out);
         buf_putc(out, ')');
         return;
     case OP_ILT:
@@ -291,13 +358,19 @@ static void operation(Writer *w, const Node *n, Buf *out) {
         buf_printf(out, "(%s)", c_type((Type)n->type));
         cast(w, signed_type, n->arg[0], out);
         return;
-    case OP_WIDEN: cast(w, "double", n->arg[0], out); return;
-    case OP_NARROW: cast(w, "float", n->arg[0], out); return;
+    case OP_WIDEN:
+        cast(w, "double", n->arg[0], out);
+        return;
+    case OP_NARROW:
+        cast(w, "float", n->arg[0], out);
+        return;
     case OP_IWIDEN:
         buf_puts(out, "(uint64_t)(int64_t)");
         cast(w, "int32_t", n->arg[0], out);
         return;
-    case OP_INARROW: cast(w, "uint32_t", n->arg[0], out); return;
+    case OP_INARROW:
+        cast(w, "uint32_t", n->arg[0], out);
+        return;
     case OP_GUARD: /* in a block of its own */
     case OP_CONST:
     case OP_VAR:
@@ -307,7 +380,8 @@ static void operation(Writer *w, const Node *n, Buf *out) {
 #include "ops.def"
 #undef PRIM
 #undef EXPAND
-    case OP_COUNT: return;
+    case OP_COUNT:
+        return;
     }
 }
 
@@ -324,8 +398,10 @@ static bool is_atom(const Node *n) {
     case OP_TRUNC:
     case OP_BITS:
     case OP_ASFLOAT:
-    case OP_CONST: return true;
-    default: return false;
+    case OP_CONST:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -337,9 +413,12 @@ static void expression(Writer *w, const Node *n, bool paren, Buf *out) {
     }
     paren = paren && !is_atom(n) && !(w->added[n->id] && is_product(n));
     if (paren) buf_putc(out, '(');
-    if (n->op == OP_CONST) constant(n, out);
-    else if (n->op == OP_VAR) buf_puts(out, w->variables[n->attr]);
-    else operation(w, n, out);
+    if (n->op == OP_CONST)
+        constant(n, out);
+    else if (n->op == OP_VAR)
+        buf_puts(out, w->variables[n->attr]);
+    else
+        operation(w, n, out);
     if (paren) buf_putc(out, ')');
 }
 
@@ -402,14 +481,18 @@ static void write_guard(Writer *w, const PlanStep *step, int indent, uint32_t *n
 static void write_steps(Writer *w, const PlanBlock *block, int indent, uint32_t *next, Buf *out) {
     for (size_t i = 0; i < block->count; i++) {
         const Node *n = block->steps[i].node;
-        if (n->op == OP_GUARD) write_guard(w, &block->steps[i], indent, next, out);
-        else if (!is_leaf(n) && (w->uses[n->id] > 1 || nesting(w, n) >= DEEPEST)) declare(w, n, next, indent, out);
+        if (n->op == OP_GUARD)
+            write_guard(w, &block->steps[i], indent, next, out);
+        else if (!is_leaf(n) && (w->uses[n->id] > 1 || nesting(w, n) >= DEEPEST))
+            declare(w, n, next, indent, out);
     }
 }
 
 void write_prologue(const Writer *w, int indent, Buf *out) {
-    if (w->helpers[HELPER_PRODUCT_F32]) buf_printf(out, "%*sconst float zero_f32 = minus_zero_f32();\n", indent, "");
-    if (w->helpers[HELPER_PRODUCT_F64]) buf_printf(out, "%*sconst double zero_f64 = minus_zero_f64();\n", indent, "");
+    if (w->helpers[HELPER_PRODUCT_F32])
+        buf_printf(out, "%*sconst float zero_f32 = minus_zero_f32();\n", indent, "");
+    if (w->helpers[HELPER_PRODUCT_F64])
+        buf_printf(out, "%*sconst double zero_f64 = minus_zero_f64();\n", indent, "");
 }
 
 void write_block(Writer *w, const PlanBlock *block, int indent, Buf *out) {

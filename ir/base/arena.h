@@ -1,8 +1,8 @@
 /* Memory of one compilation: allocated piece by piece, freed as a whole.
  *
- * Running out (of memory, or of the limit) does not return: it jumps to the public function that was called, which set
- * `out` with setjmp and answers ACTC_E_MEMORY. So nobody checks, and nobody may hold a lock or an object of a foreign
- * library (LLVM, a FILE) across an allocation. */
+ * Running out (of memory, or of the limit) does not return: it jumps to the public function that
+ * was called, which set `out` with setjmp and answers ACTC_E_MEMORY. So nobody checks, and nobody
+ * may hold a lock or an object of a foreign library (LLVM, a FILE) across an allocation. */
 #ifndef ACTC_ARENA_H
 #define ACTC_ARENA_H
 
@@ -38,10 +38,11 @@ void *arena_array(Arena *a, size_t count, size_t size);
 char *arena_copy(Arena *a, const char *s, size_t n);
 char *arena_strdup(Arena *a, const char *s);
 
-#define ARENA_NEW(a, T) ((T *)arena_alloc((a), sizeof(T)))
+#define ARENA_NEW(a, T)      ((T *)arena_alloc((a), sizeof(T)))
 #define ARENA_ARRAY(a, T, n) ((T *)arena_array((a), (n), sizeof(T)))
 
-/* Makes room for one more element in a growing array of the arena: `p` has `n` elements and room for `*cap`. */
+/* Makes room for one more element in a growing array of the arena: `p` has `n` elements and room
+ * for `*cap`. */
 void *arena_grow(Arena *a, void *p, size_t n, size_t *cap, size_t size);
 #define ARENA_PUSH(a, p, n, cap) ((p) = arena_grow((a), (p), (n), &(cap), sizeof *(p)), &(p)[(n)++])
 

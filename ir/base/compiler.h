@@ -3,9 +3,9 @@
 #define ACTC_COMPILER_H
 
 #if defined(__GNUC__) || defined(__clang__)
-#define ACTC_NORETURN __attribute__((noreturn))
+#define ACTC_NORETURN           __attribute__((noreturn))
 #define ACTC_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
-#define ACTC_UNUSED __attribute__((unused))
+#define ACTC_UNUSED             __attribute__((unused))
 /* For what a library shows though everything else in it is hidden. */
 #define ACTC_EXPORT __attribute__((visibility("default")))
 #else

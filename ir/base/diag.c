@@ -1,5 +1,6 @@
-/* See diag.h. A source line is shown with its tabs as spaces and cut to a window around the range, so that the caret
- * stands right whatever the characters, and a line of 16 MB costs no more than another. */
+/* See diag.h. A source line is shown with its tabs as spaces and cut to a window around the range,
+ * so that the caret stands right whatever the characters, and a line of 16 MB costs no more than
+ * another. */
 #include "base/diag.h"
 
 #include <string.h>
@@ -73,7 +74,8 @@ void diags_sort(Diags *d, size_t from) {
         for (size_t k = done; k-- > 0;) {
             if (sorted[k].severity == DIAG_NOTE) continue;
             const Loc other = sorted[k].loc;
-            if (other.source < at.source || (other.source == at.source && other.begin <= at.begin)) break;
+            if (other.source < at.source || (other.source == at.source && other.begin <= at.begin))
+                break;
             place = k;
         }
         memmove(sorted + place + size, sorted + place, (done - place) * sizeof *sorted);
@@ -83,11 +85,17 @@ void diags_sort(Diags *d, size_t from) {
     if (done) memcpy(items + from, sorted, done * sizeof *sorted);
 }
 
-/* One character of UTF-8 at s, which has n > 0 bytes; anything invalid is one byte, shown as U+FFFD. */
+/* One character of UTF-8 at s, which has n > 0 bytes; anything invalid is one byte, shown as
+ * U+FFFD. */
 static size_t decode(const char *s, size_t n, uint32_t *c) {
     const unsigned char *u = (const unsigned char *)s;
     *c = 0xfffd;
-    const size_t len = u[0] < 0x80 ? 1 : u[0] < 0xc2 ? 0 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : u[0] < 0xf5 ? 4 : 0;
+    const size_t len = u[0] < 0x80   ? 1
+                       : u[0] < 0xc2 ? 0
+                       : u[0] < 0xe0 ? 2
+                       : u[0] < 0xf0 ? 3
+                       : u[0] < 0xf5 ? 4
+                                     : 0;
     if (len == 0 || len > n) return 1;
     uint32_t v = len == 1 ? u[0] : u[0] & (0xffu >> (len + 1));
     for (size_t i = 1; i < len; i++) {
@@ -98,16 +106,18 @@ static size_t decode(const char *s, size_t n, uint32_t *c) {
     return len;
 }
 
-/* Cells that a terminal needs for a character: the wide blocks of East Asia and pictures 2, combining marks 0. */
+/* Cells that a terminal needs for a character: the wide blocks of East Asia and pictures 2,
+ * combining marks 0. */
 static unsigned width(uint32_t c) {
     static const struct {
         uint32_t lo, hi;
         unsigned width;
-    } odd[] = {{0x0300, 0x036f, 0},   {0x1100, 0x115f, 2},   {0x1ab0, 0x1aff, 0},   {0x200b, 0x200f, 0},
-               {0x20d0, 0x20ff, 0},   {0x2e80, 0x303e, 2},   {0x3041, 0x4dbf, 2},   {0x4e00, 0xa4cf, 2},
-               {0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},   {0xfe00, 0xfe0f, 0},   {0xfe30, 0xfe6f, 2},
-               {0xff00, 0xff60, 2},   {0xffe0, 0xffe6, 2},   {0x1f300, 0x1f64f, 2}, {0x1f680, 0x1f6ff, 2},
-               {0x1f900, 0x1f9ff, 2}, {0x20000, 0x3fffd, 2}};
+    } odd[] = {{0x0300, 0x036f, 0},   {0x1100, 0x115f, 2},   {0x1ab0, 0x1aff, 0},
+               {0x200b, 0x200f, 0},   {0x20d0, 0x20ff, 0},   {0x2e80, 0x303e, 2},
+               {0x3041, 0x4dbf, 2},   {0x4e00, 0xa4cf, 2},   {0xac00, 0xd7a3, 2},
+               {0xf900, 0xfaff, 2},   {0xfe00, 0xfe0f, 0},   {0xfe30, 0xfe6f, 2},
+               {0xff00, 0xff60, 2},   {0xffe0, 0xffe6, 2},   {0x1f300, 0x1f64f, 2},
+               {0x1f680, 0x1f6ff, 2}, {0x1f900, 0x1f9ff, 2}, {0x20000, 0x3fffd, 2}};
     if (c < odd[0].lo) return 1;
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
         if (c >= odd[i].lo && c <= odd[i].hi) return odd[i].width;
@@ -130,7 +140,8 @@ void diag_place(const Diags *d, Loc loc, unsigned *line, unsigned *column) {
     size_t begin, end;
     find_line(s, loc, &begin, &end);
     *line = *column = 1;
-    for (const char *p = s->text; (p = memchr(p, '\n', (size_t)(s->text + begin - p))); p++) ++*line;
+    for (const char *p = s->text; (p = memchr(p, '\n', (size_t)(s->text + begin - p))); p++)
+        ++*line;
     for (size_t i = begin; i < loc.begin && i < end;) {
         if ((unsigned char)s->text[i] < 0x80) { /* lines may be long */
             ++*column;
@@ -221,8 +232,8 @@ void diags_text(const Diags *d, Buf *out) {
 
 enum { NEARER_MAX = 40 }; /* longer names are not compared */
 
-/* Edits that make b of a: insert, delete, replace, swap neighbours (optimal string alignment). A change of case
- * alone is no edit. */
+/* Edits that make b of a: insert, delete, replace, swap neighbours (optimal string alignment). A
+ * change of case alone is no edit. */
 static unsigned distance(const char *a, size_t n, const char *b, size_t m) {
     unsigned rows3[3][NEARER_MAX + 1];
     unsigned *before = rows3[0], *last = rows3[1], *row = rows3[2];
@@ -234,8 +245,8 @@ static unsigned distance(const char *a, size_t n, const char *b, size_t m) {
             unsigned best = last[j - 1] + !same;
             if (last[j] + 1 < best) best = last[j] + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]) &&
-                before[j - 2] + 1 < best)
+            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+                lower(a[i - 2]) == lower(b[j - 1]) && before[j - 2] + 1 < best)
                 best = before[j - 2] + 1;
             row[j] = best;
         }
@@ -250,8 +261,8 @@ static unsigned distance(const char *a, size_t n, const char *b, size_t m) {
 const char *diag_nearer(const char *name, const char *candidate, const char *best) {
     const size_t n = strlen(name), m = strlen(candidate);
     if (n == 0 || m == 0 || n > NEARER_MAX || m > NEARER_MAX) return best;
-    /* A slip: one edit in a short name, about one in three characters in a longer one; a name of one letter is never
-     * taken for another. */
+    /* A slip: one edit in a short name, about one in three characters in a longer one; a name of
+     * one letter is never taken for another. */
     const unsigned allowed = n < 3 ? (n == 2) : n < 6 ? 1 : n < 9 ? 2 : 3;
     if (n + allowed < m || m + allowed < n) return best;
     const unsigned here = distance(name, n, candidate, m);

@@ -1,7 +1,7 @@
 /* What is wrong with a source text, as data and as text.
  *
- * A Loc is a range of bytes of one source. Only this file knows lines, columns and carets. Messages are rows of
- * diag.def. Nothing is printed here: `diag_text` makes the text that a person reads. */
+ * A Loc is a range of bytes of one source. Only this file knows lines, columns and carets. Messages
+ * are rows of diag.def. Nothing is printed here: `diag_text` makes the text that a person reads. */
 #ifndef ACTC_DIAG_H
 #define ACTC_DIAG_H
 
@@ -30,7 +30,7 @@ typedef struct {
     const char *name; /* as the user knows it: a path, "<stdin>", "<command line>" */
     const char *text; /* ends in a NUL, which is not counted */
     size_t len;
-    bool internal;    /* the standard library: its name is shown, its place is not the user's */
+    bool internal; /* the standard library: its name is shown, its place is not the user's */
 } Source;
 
 typedef struct {
@@ -56,7 +56,8 @@ void diags_init(Diags *d, Arena *arena);
 /* Copies nothing: name and text must live as long as `d`. Returns the index for Loc.source. */
 uint32_t diags_add_source(Diags *d, Source source);
 
-/* Records a row of diag.def with its text filled in. A DIAG_NOTE row belongs to the item before it. */
+/* Records a row of diag.def with its text filled in. A DIAG_NOTE row belongs to the item before it.
+ */
 void diag_report(Diags *d, Loc loc, DiagId id, ...);
 
 /* Puts the items from index `from` on, each with its notes, in the order of their places. */
@@ -73,8 +74,8 @@ void diag_name(DiagId id, Buf *out);
 void diag_text(const Diags *d, const Diag *item, Buf *out);
 void diags_text(const Diags *d, Buf *out);
 
-/* The candidate nearest to `name` if it is near enough to be a slip of the pen, else `best`. Call with best = NULL for
- * the first candidate and the last answer for each next one. */
+/* The candidate nearest to `name` if it is near enough to be a slip of the pen, else `best`. Call
+ * with best = NULL for the first candidate and the last answer for each next one. */
 const char *diag_nearer(const char *name, const char *candidate, const char *best);
 
 #endif

@@ -1,6 +1,7 @@
-/* Fuzzing the frontend: any bytes as a text of definitions, as an expression of the command line, and as a param's value.
- * Beside what the sanitizers find: a refusal has a diagnostic, a graph verifies, canonical form reads back to itself. A byte
- * \f ends the text; what follows are the files "a.act", "b.act", … for `use`. */
+/* Fuzzing the frontend: any bytes as a text of definitions, as an expression of the command line,
+ * and as a param's value. Beside what the sanitizers find: a refusal has a diagnostic, a graph
+ * verifies, canonical form reads back to itself. A byte \f ends the text; what follows are the
+ * files "a.act", "b.act", … for `use`. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +20,13 @@ static void require(bool condition) {
     if (!condition) abort();
 }
 
-static bool read_piece(void *user, Arena *arena, const char *path, const char **text, size_t *len, const char **why) {
+static bool read_piece(void *user, Arena *arena, const char *path, const char **text, size_t *len,
+                       const char **why) {
     const Pieces *p = user;
     (void)arena;
     *why = "there is no such file";
-    if (path[0] < 'a' || (size_t)(path[0] - 'a') + 1 >= p->count || strcmp(path + 1, ".act") != 0) return false;
+    if (path[0] < 'a' || (size_t)(path[0] - 'a') + 1 >= p->count || strcmp(path + 1, ".act") != 0)
+        return false;
     const size_t i = (size_t)(path[0] - 'a') + 1;
     *text = p->text[i];
     *len = p->len[i];
@@ -101,13 +104,16 @@ static void try_format(Arena *arena, const Pieces *p) {
     diags_init(&d, arena);
     buf_init(&once, arena);
     buf_init(&twice, arena);
-    if (!frontend_format(arena, &names, &d, (Source){.name = "t", .text = p->text[0], .len = p->len[0]}, &once)) {
+    if (!frontend_format(arena, &names, &d,
+                         (Source){.name = "t", .text = p->text[0], .len = p->len[0]}, &once)) {
         require(d.errors > 0);
         return;
     }
-    require(frontend_format(arena, &names, &d, (Source){.name = "u", .text = once.s, .len = once.len}, &twice));
+    require(frontend_format(arena, &names, &d,
+                            (Source){.name = "u", .text = once.s, .len = once.len}, &twice));
     require(strcmp(once.s, twice.s) == 0);
-    const Source texts[] = {{.name = "v", .text = p->text[0], .len = p->len[0]}, {.name = "w", .text = once.s, .len = once.len}};
+    const Source texts[] = {{.name = "v", .text = p->text[0], .len = p->len[0]},
+                            {.name = "w", .text = once.s, .len = once.len}};
     const char *said[2];
     for (int i = 0; i < 2; i++) {
         DefList defs = {0};

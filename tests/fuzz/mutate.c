@@ -1,5 +1,6 @@
-/* Where libFuzzer is not there: mutate SECONDS FILE… feeds the harness with the files and with random edits of them. The
- * same seed makes the same edits; what breaks it is in the file `crash-input` of the current folder. */
+/* Where libFuzzer is not there: mutate SECONDS FILE… feeds the harness with the files and with
+ * random edits of them. The same seed makes the same edits; what breaks it is in the file
+ * `crash-input` of the current folder. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,15 +31,24 @@ static void replace(Text *t, size_t at, size_t gone, const uint8_t *with, size_t
 }
 
 static void edit(Text *t, const Text *all, size_t count) {
-    static const char *const pieces[] = {"(", ")", "[", "]", ",", ";", "=", " = ", "where ", " grad x = ", "learn ", "use \"a.act\"\n",
-                                         "\f", "->", "?", ":", "x", "f(x) = ", "1e9", "..", "*", "^", "-", "\n", "\"", "#", "##",
-                                         "sum[d]", "\xff", "α", "√", "normal()", "elu(0.5)", "not ", "<", "and "};
+    static const char *const pieces[] = {"(",        ")",          "[",      "]",
+                                         ",",        ";",          "=",      " = ",
+                                         "where ",   " grad x = ", "learn ", "use \"a.act\"\n",
+                                         "\f",       "->",         "?",      ":",
+                                         "x",        "f(x) = ",    "1e9",    "..",
+                                         "*",        "^",          "-",      "\n",
+                                         "\"",       "#",          "##",     "sum[d]",
+                                         "\xff",     "α",          "√",      "normal()",
+                                         "elu(0.5)", "not ",       "<",      "and "};
     uint8_t piece[LARGEST];
     const size_t at = pick(t->size + 1), left = t->size - at;
     const Text *other = &all[pick(count)];
-    const size_t from = pick(other->size), n = pick(other->size - from < 64 ? other->size - from : 64);
+    const size_t from = pick(other->size),
+                 n = pick(other->size - from < 64 ? other->size - from : 64);
     switch (pick(5)) {
-    case 0: replace(t, at, pick(left < 16 ? left + 1 : 16), t->bytes, 0); break;
+    case 0:
+        replace(t, at, pick(left < 16 ? left + 1 : 16), t->bytes, 0);
+        break;
     case 1: {
         const char *p = pieces[pick(sizeof pieces / sizeof *pieces)];
         replace(t, at, 0, (const uint8_t *)p, strlen(p));
@@ -47,7 +57,9 @@ static void edit(Text *t, const Text *all, size_t count) {
     case 2:
         if (left) t->bytes[at] = (uint8_t)pick(256);
         break;
-    case 3: replace(t, at, pick(left < 64 ? left + 1 : 64), other->bytes + from, n); break;
+    case 3:
+        replace(t, at, pick(left < 64 ? left + 1 : 64), other->bytes + from, n);
+        break;
     case 4:
         memcpy(piece, t->bytes + at, left < 64 ? left : 64);
         replace(t, pick(t->size + 1), 0, piece, left < 64 ? left : 64);
