@@ -93,8 +93,8 @@ bool out_is_straight(const char *path) {
     return stat(path, &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);
 }
 
-/* A new file beside f->path. The mode is what umask leaves, as for any new file; mkstemp's would be
- * private. */
+/* A new file beside f->path. The mode is that of the file it replaces, else what umask leaves, as for
+ * any new file; mkstemp's would be private. */
 static bool open_temporary(OutFile *f, IoError *e) {
     const char *slash = strrchr(f->path, '/');
     const size_t folder = slash ? (size_t)(slash - f->path) + 1 : 0;
@@ -107,7 +107,11 @@ static bool open_temporary(OutFile *f, IoError *e) {
         f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (f->fd >= 0 || errno != EEXIST) break;
     }
-    if (f->fd >= 0) return true;
+    struct stat old;
+    if (f->fd >= 0) {
+        if (stat(f->path, &old) == 0) (void)fchmod(f->fd, old.st_mode & 0777);
+        return true;
+    }
     io_fail_errno(e, "cannot write to its folder");
     free(f->temporary);
     f->temporary = NULL;

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,6 +64,7 @@ static Exit finish(Exit ex) {
 }
 
 int main(int argc, char **argv) {
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a failed write, which cleans up and says so */
     if (argc < 2) {
         say_error("a command is missing; see 'actc help'");
         return EXIT_USAGE;

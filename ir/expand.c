@@ -16,15 +16,15 @@ static Node *nan_of(Graph *g, Type t) { return graph_float(g, t, (double)NAN); }
 
 /* Neither operand of any comparison in the (expanded) condition is NaN. */
 static Node *all_ordered(Graph *g, const Node *condition, Node *const *map) {
-    enum { CAP = 64 };
-    const Node *compared[CAP];
-    const size_t n = condition_operands(condition, compared, 0, CAP);
+    const size_t n = condition_operands(condition, NULL, 0, 0);
+    const Node **compared = ARENA_ARRAY(g->arena, const Node *, n);
+    const size_t distinct = condition_operands(condition, compared, 0, n);
     Node *ordered = NULL;
-    for (size_t i = 0; i < n && i < CAP; i += 2) {
+    for (size_t i = 0; i < distinct; i += 2) {
         Node *a = map[compared[i]->id];
         Node *b =
-            i + 1 < n && compared[i + 1]->type == compared[i]->type ? map[compared[i + 1]->id] : a;
-        if (b == a && i + 1 < n) i--; /* of another type: on its own */
+            i + 1 < distinct && compared[i + 1]->type == compared[i]->type ? map[compared[i + 1]->id] : a;
+        if (b == a && i + 1 < distinct) i--; /* of another type: on its own */
         Node *one = op2(g, OP_ORD, a, b);
         ordered = ordered ? op2(g, OP_AND, ordered, one) : one;
     }

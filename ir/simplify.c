@@ -91,6 +91,14 @@ static bool is_plain_const(const Node *n) {
     return node_is_const(n) && n->num && mpfr_regular_p(n->num);
 }
 
+/* op(a, b) of constants, or NULL where it would be 0 or infinite in its type: then the steps between are not to be skipped. */
+static Node *merged(Graph *g, Op op, Node *a, Node *b) {
+    Node *n = raw(g, op, a, b);
+    NUMBER_TEMP(v, 53);
+    fold_decode(v, n->bits, (Type)n->type);
+    return mpfr_regular_p(v) ? n : NULL;
+}
+
 /* c*x with a constant c, whichever way round it was first written: its c, else NULL; and its x. */
 static Node *factor_of(const Node *n) {
     if (n->op != OP_MUL) return NULL;
@@ -134,13 +142,17 @@ static Node *simplify_mul(Graph *g, Node *a, Node *b) {
         if (is_plain_const(a)) return simple(g, OP_MUL, raw(g, OP_NEG, a, NULL), b->arg[0]);
         return simple(g, OP_NEG, simple(g, OP_MUL, a, b->arg[0]), NULL);
     }
-    if (is_plain_const(a) && factor_of(b)) /* exact constants: one rounding less */
-        return simple(g, OP_MUL, raw(g, OP_MUL, a, factor_of(b)), rest_of(b));
+    if (is_plain_const(a) && factor_of(b)) { /* exact constants: one rounding less */
+        Node *c = merged(g, OP_MUL, a, factor_of(b));
+        if (c) return simple(g, OP_MUL, c, rest_of(b));
+    }
     if (factor_of(a)) return simple(g, OP_MUL, factor_of(a), simple(g, OP_MUL, rest_of(a), b));
     if (factor_of(b) && !node_is_const(a))
         return simple(g, OP_MUL, factor_of(b), simple(g, OP_MUL, a, rest_of(b)));
-    if (is_plain_const(a) && b->op == OP_DIV && is_plain_const(b->arg[0]))
-        return simple(g, OP_DIV, raw(g, OP_MUL, a, b->arg[0]), b->arg[1]);
+    if (is_plain_const(a) && b->op == OP_DIV && is_plain_const(b->arg[0])) {
+        Node *c = merged(g, OP_MUL, a, b->arg[0]);
+        if (c) return simple(g, OP_DIV, c, b->arg[1]);
+    }
     /* a choice with a constant factor in a branch: one rounding less there */
     if (is_plain_const(a) && b->op == OP_COND &&
         (factor_of(b->arg[1]) || factor_of(b->arg[2]) || is_plain_const(b->arg[1]) ||
@@ -157,12 +169,16 @@ static Node *simplify_mul(Graph *g, Node *a, Node *b) {
 static Node *simplify_div(Graph *g, Node *a, Node *b) {
     if (node_is(b, 1)) return a;
     if (node_is(b, -1)) return simple(g, OP_NEG, a, NULL);
-    if (is_power_of_two(b))
-        return simple(g, OP_MUL, raw(g, OP_DIV, graph_float(g, (Type)b->type, 1), b), a);
+    if (is_power_of_two(b)) {
+        Node *c = merged(g, OP_DIV, graph_float(g, (Type)b->type, 1), b);
+        if (c) return simple(g, OP_MUL, c, a);
+    }
     if (is_neg(a)) return simple(g, OP_NEG, simple(g, OP_DIV, a->arg[0], b), NULL);
     if (is_neg(b)) return simple(g, OP_NEG, simple(g, OP_DIV, a, b->arg[0]), NULL);
-    if (is_plain_const(b) && factor_of(a))
-        return simple(g, OP_MUL, raw(g, OP_DIV, factor_of(a), b), rest_of(a));
+    if (is_plain_const(b) && factor_of(a)) {
+        Node *c = merged(g, OP_DIV, factor_of(a), b);
+        if (c) return simple(g, OP_MUL, c, rest_of(a));
+    }
     return raw(g, OP_DIV, a, b);
 }
 

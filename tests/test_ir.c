@@ -214,6 +214,9 @@ static const char *const stable[][2] = {
     {"f(x) = 2*(3*x)", "f(x) = 6*x\n"},
     {"f(x) = x/2", "f(x) = 0.5*x\n"},
     {"f(x) = x/3", "f(x) = x/3\n"},
+    {"f(x) = x/2^-140", "f(x) = x/2^-140\n"}, /* its inverse is no f32 */
+    {"f(x) = 1e30*(1e30*x)", "f(x) = 1e30*(1e30*x)\n"},
+    {"f(x) = (1e30*x)/1e-30", "f(x) = 1e30*x/1e-30\n"},
     {"f(x) = x*x", "f(x) = x^2\n"},
     {"f(x) = x*0", "f(x) = x*0\n"},
     {"f(x) = x - x", "f(x) = x - x\n"},
@@ -536,6 +539,29 @@ START_TEST(edge_is) {
 }
 END_TEST
 
+/* However many operands a condition compares, a NaN in the last one counts. */
+START_TEST(long_conditions_carry_nan) {
+    Graph *g = graph_new(&arena, "f", TYPE_F32);
+    Node *x = graph_var(g, VAR_INPUT, "x", TYPE_F32, AXES_REST);
+    Node *z = graph_var(g, VAR_INPUT, "z", TYPE_F32, AXES_REST), *zero = graph_float(g, TYPE_F32, 0);
+    Node *c = graph_bool(g, true);
+    for (int i = 0; i < 130; i++) {
+        Node *t = graph_op(g, OP_ADD, graph_op(g, OP_ABS, x, NULL, NULL), graph_float(g, TYPE_F32, i + 1), NULL);
+        Node *one = graph_op(g, OP_LT, zero, t, NULL);
+        c = i ? graph_op(g, OP_AND, c, one, NULL) : one;
+    }
+    c = graph_op(g, OP_AND, c, graph_op(g, OP_LT, zero, z, NULL), NULL);
+    graph_output(g, "y", graph_op(g, OP_COND, c, graph_float(g, TYPE_F32, 1), graph_float(g, TYPE_F32, 2)));
+    expand_graph(g);
+    Evaluator e;
+    eval_prepare(&e, g);
+    const uint64_t in[] = {bits_of(1), bits_of(NAN)};
+    uint64_t got;
+    eval_bits(&e, in, &got);
+    ck_assert(isnan(float_of(got)));
+}
+END_TEST
+
 /* ---- size ---- */
 
 /* Deep chains cost time and memory in proportion: 20,000 nested leaky ReLUs, value and gradient. */
@@ -620,7 +646,7 @@ int main(void) {
     Suite *s = suite_create("ir");
     TCase *t = tcase_create("ir");
     tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300); /* sanitizers, busy machines */
     tcase_add_test(t, arena_limits_and_grows);
     tcase_add_test(t, names_are_one_pointer);
     tcase_add_test(t, equal_nodes_are_one);
@@ -634,6 +660,7 @@ int main(void) {
     tcase_add_loop_test(t, derivative_is_the_limit, 0, COUNT(smooth));
     tcase_add_loop_test(t, second_kernel_is_the_product, 0, COUNT(twice));
     tcase_add_loop_test(t, edge_is, 0, COUNT(edges));
+    tcase_add_test(t, long_conditions_carry_nan);
     tcase_add_test(t, cost_is_linear);
     tcase_add_test(t, depth_is_no_danger);
     tcase_add_test(t, slow_paths_hold_what_only_they_need);
