@@ -68,7 +68,7 @@ struct actc_kernel {
                               is, else NO_ARGUMENT */
 };
 
-enum { NO_ARGUMENT = UINT32_MAX };
+#define NO_ARGUMENT UINT32_MAX
 
 /* ---- diagnostics.c ---- */
 
