@@ -30,7 +30,7 @@ try() { # FOLDER of the three programs
     grep -q '^mish(1) = 0.8650984' <<<"$got" || complain "$1/emitted: $got"
 }
 
-must cmake -S "$SOURCE/examples/c" -B by_cmake -DCMAKE_PREFIX_PATH="$work/tree" -DCMAKE_BUILD_TYPE=Release
+must cmake -G Ninja -S "$SOURCE/examples/c" -B by_cmake -DCMAKE_PREFIX_PATH="$work/tree" -DCMAKE_BUILD_TYPE=Release
 must cmake --build by_cmake
 try by_cmake
 
