@@ -93,6 +93,14 @@ static Exit want_kind(Emit *m, const char *name, size_t length) {
     return EXIT_USAGE;
 }
 
+/* Whether a kind is asked for that depends on the machine; only the code generator knows machines. */
+static bool makes_code(const Emit *m) {
+    for (size_t i = 0; i < KINDS; i++)
+        if (m->wanted[i] && kinds[i].format != ACTC_FORMAT_C && kinds[i].format != ACTC_FORMAT_HEADER)
+            return true;
+    return false;
+}
+
 static Exit read_kinds(Emit *m, const char *list) {
     for (const char *s = list;; s++) {
         const size_t n = strcspn(s, ",");
@@ -124,6 +132,11 @@ static Exit check_arguments(Emit *m) {
         say_error("shared libraries are linked for this machine only, not for --target=%s; "
                   "--kind=obj makes an object for it",
                   a->target);
+        ex = EXIT_USAGE;
+    }
+    if (ex == EXIT_DONE && (a->target || a->cpu) && !makes_code(m)) {
+        say_error("C is for any machine: --%s goes with --kind=obj, asm, llvm, bc or shared",
+                  a->target ? "target" : "cpu");
         ex = EXIT_USAGE;
     }
     return ex;

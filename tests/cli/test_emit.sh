@@ -79,6 +79,8 @@ fails 2 "the kinds are c, h, obj" actc emit mish -o k --kind=zzzzz
 fails 2 "the kinds are" actc emit mish -o k --kind=c,
 fails 2 "no code generator for the target 'foo'" actc emit mish -o k --kind=obj --target=foo
 fails 2 "unknown processor 'foo'" actc emit mish -o k --kind=c,obj --cpu=foo
+fails 2 'C is for any machine' actc emit mish -o k --kind=c,h --cpu=foo
+fails 2 'C is for any machine' actc emit mish -o k --target=foo-bar
 fails 2 "for this machine only" actc emit mish -o k --kind=shared --target=aarch64-linux-gnu
 fails 2 "cannot begin a name in C" actc emit mish -o k --prefix='a b'
 fails 2 "--name takes a name" actc emit 'x*x' -o k --name='a b'
