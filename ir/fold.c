@@ -344,13 +344,68 @@ static uint64_t of_f64(double d) {
     return u;
 }
 
+/* A half: how many binary digits its numbers have, and the exponents of its smallest step and of
+ * what is too large. */
+typedef struct {
+    int digits, least, beyond;
+} HalfFormat;
+
+static HalfFormat half_format(Type t) {
+    return t == TYPE_F16 ? (HalfFormat){11, -24, 16} : (HalfFormat){8, -133, 128};
+}
+
+static uint64_t half_infinity(HalfFormat f) {
+    return (uint64_t)(f.beyond - f.least - f.digits + 2) << (f.digits - 1);
+}
+
+/* The encodings of positive numbers ascend with them, by 1 from each to the next: a number of k
+ * steps, at the least exponent e where k has no more than all digits, is k and a full set of
+ * mantissas for each exponent below e. */
+static uint64_t encode_half(mpfr_srcptr v, HalfFormat f) {
+    const uint64_t infinity = half_infinity(f), sign = mpfr_signbit(v) ? 0x8000 : 0;
+    if (mpfr_nan_p(v)) return infinity | UINT64_C(1) << (f.digits - 2);
+    if (mpfr_zero_p(v)) return sign;
+    if (mpfr_inf_p(v) || mpfr_get_exp(v) > f.beyond) return sign | infinity;
+    const int top = (int)(mpfr_get_exp(v) < f.least - 1 ? f.least - 1 : mpfr_get_exp(v));
+    if (top < f.least) return sign; /* below half a step */
+    /* exactly half a step goes to the even neighbour, 0 */
+    if (top == f.least) return sign | (mpfr_min_prec(v) > 1);
+    const int step = top - f.digits < f.least ? f.least : top - f.digits;
+    mp_limb_t limb[1];
+    mpfr_t rounded;
+    number_init(rounded, limb, top - step);
+    mpfr_set(rounded, v, MPFR_RNDN);
+    const uint64_t steps = (uint64_t)ldexp(fabs(mpfr_get_d(rounded, MPFR_RNDN)), -step);
+    const uint64_t bits = ((uint64_t)(step - f.least) << (f.digits - 1)) + steps;
+    return sign | (bits < infinity ? bits : infinity);
+}
+
+static void decode_half(mpfr_ptr v, uint64_t bits, HalfFormat f) {
+    const uint64_t magnitude = bits & 0x7fff, infinity = half_infinity(f);
+    const uint64_t exponent = magnitude >> (f.digits - 1),
+                   mantissa = magnitude & ((UINT64_C(1) << (f.digits - 1)) - 1);
+    const uint64_t steps = mantissa | (exponent ? UINT64_C(1) << (f.digits - 1) : 0);
+    if (magnitude > infinity)
+        mpfr_set_nan(v);
+    else if (magnitude == infinity)
+        mpfr_set_inf(v, 1);
+    else if (magnitude == 0)
+        mpfr_set_zero(v, 1);
+    else
+        mpfr_set_ui_2exp(v, steps, f.least + (exponent ? (long)exponent - 1 : 0), MPFR_RNDN);
+    if (bits & 0x8000) mpfr_neg(v, v, MPFR_RNDN);
+}
+
 uint64_t fold_encode(mpfr_srcptr v, Type type) {
+    if (type_is_half(type)) return encode_half(v, half_format(type));
     if (mpfr_nan_p(v)) return type == TYPE_F32 ? 0x7fc00000u : 0x7ff8000000000000u;
     return type == TYPE_F32 ? of_f32(mpfr_get_flt(v, MPFR_RNDN)) : of_f64(mpfr_get_d(v, MPFR_RNDN));
 }
 
 void fold_decode(mpfr_ptr v, uint64_t bits, Type type) {
-    if (type == TYPE_F32)
+    if (type_is_half(type))
+        decode_half(v, bits, half_format(type));
+    else if (type == TYPE_F32)
         mpfr_set_flt(v, to_f32(bits), MPFR_RNDN);
     else
         mpfr_set_d(v, to_f64(bits), MPFR_RNDN);

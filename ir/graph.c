@@ -7,7 +7,11 @@
 
 Graph *graph_new(Arena *arena, const char *name, Type real) {
     Graph *g = ARENA_NEW(arena, Graph);
-    *g = (Graph){.arena = arena, .name = arena_strdup(arena, name), .real = real, .table_cap = 256};
+    *g = (Graph){.arena = arena,
+                 .name = arena_strdup(arena, name),
+                 .real = real,
+                 .storage = real,
+                 .table_cap = 256};
     g->table = ARENA_ARRAY(arena, Node *, g->table_cap);
     return g;
 }

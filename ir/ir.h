@@ -19,9 +19,14 @@
 
 /* ---- types ---- */
 
-typedef enum { TYPE_BOOL, TYPE_I32, TYPE_I64, TYPE_F32, TYPE_F64 } Type;
+/* The last two are of elements in memory only: a kernel computes with them in f32, so no node has
+ * such a type. */
+typedef enum { TYPE_BOOL, TYPE_I32, TYPE_I64, TYPE_F32, TYPE_F64, TYPE_F16, TYPE_BF16 } Type;
 
 static inline bool type_is_float(Type t) { return t == TYPE_F32 || t == TYPE_F64; }
+static inline bool type_is_half(Type t) { return t == TYPE_F16 || t == TYPE_BF16; }
+/* What elements of this type are computed in. */
+static inline Type type_arithmetic(Type t) { return type_is_half(t) ? TYPE_F32 : t; }
 static inline bool type_is_int(Type t) { return t == TYPE_I32 || t == TYPE_I64; }
 
 typedef enum {
@@ -80,7 +85,8 @@ typedef struct {
 typedef struct {
     Arena *arena;
     const char *name; /* of the function */
-    Type real;        /* the kernel's type */
+    Type real;        /* what the kernel computes in */
+    Type storage;     /* of its arrays: `real`, or a half that is computed in it */
     bool expanded;    /* constants are rounded to their type and folded as the machine computes */
     int simplifying;  /* simplify.c: how deep it is in identities */
     const struct Rules *rules; /* rewrite.c: the table, read for this graph's type */
@@ -150,8 +156,8 @@ bool node_is(const Node *n, double v);
 /* r = op(args) in MPFR at r's precision; false if the operation has no real meaning. Conditions are
  * 0 and 1. */
 bool fold_real(Op op, mpfr_ptr r, mpfr_srcptr a, mpfr_srcptr b, mpfr_srcptr c);
-/* The encoding of v rounded to nearest in `type` (a float type), subnormals and overflow included;
- * and back. */
+/* The encoding of v rounded to nearest in `type` (a float type or a half), subnormals and overflow
+ * included; and back. */
 uint64_t fold_encode(mpfr_srcptr v, Type type);
 void fold_decode(mpfr_ptr v, uint64_t bits, Type type);
 /* A PRIM operation on encoded values exactly as every backend must compute it; `type` is the
@@ -268,7 +274,7 @@ typedef enum {
 
 typedef struct {
     const char *name;
-    Type type;    /* of the elements */
+    Type type;    /* of the elements; of a param the type it is passed in */
     VarKind kind; /* of a variable; not for outputs */
     bool output;
     uint32_t index; /* into Graph.vars or Graph.outs */

@@ -1,5 +1,8 @@
 /* From an expanded graph to a kernel: its arguments in order, and what is computed where.
  *
+ * Arrays of halves (f16, bf16) are widened where they are read and narrowed where they are written:
+ * that is a matter of their arguments' types, and no step.
+ *
  * What depends on no axis is computed once for a call; the rest for every element. A step that only
  * the slow value of one GUARD needs stands in that guard's block: the place of a step is the
  * innermost block that all its uses are in. */
@@ -60,12 +63,17 @@ static void place_steps(Plan *p) {
     }
 }
 
+/* Of the elements of an array that holds this node's values. */
+static Type stored(const Graph *g, const Node *n) {
+    return n->type == g->real ? g->storage : (Type)n->type;
+}
+
 static void add_args(Plan *p, VarKind kind) {
     const Graph *g = p->graph;
     for (size_t i = 0; i < g->nvars; i++)
         if (g->vars[i].kind == kind)
             p->args[p->nargs++] =
-                (PlanArg){g->vars[i].name, (Type)g->vars[i].node->type, kind, false, (uint32_t)i};
+                (PlanArg){g->vars[i].name, stored(g, g->vars[i].node), kind, false, (uint32_t)i};
 }
 
 Plan *plan_make(Graph *g, KernelKind kind, const char *symbol) {
@@ -83,7 +91,7 @@ Plan *plan_make(Graph *g, KernelKind kind, const char *symbol) {
     add_args(p, VAR_COTANGENT);
     for (size_t i = 0; i < g->nouts; i++)
         p->args[p->nargs++] =
-            (PlanArg){g->outs[i].name, (Type)g->outs[i].node->type, VAR_INPUT, true, (uint32_t)i};
+            (PlanArg){g->outs[i].name, stored(g, g->outs[i].node), VAR_INPUT, true, (uint32_t)i};
     place_steps(p);
     return p;
 }
@@ -100,6 +108,10 @@ static const char *type_name(Type t) {
         return "f32";
     case TYPE_F64:
         return "f64";
+    case TYPE_F16:
+        return "f16";
+    case TYPE_BF16:
+        return "bf16";
     }
     return "?";
 }

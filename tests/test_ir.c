@@ -138,6 +138,52 @@ START_TEST(encoding_rounds_to_nearest_even_with_subnormals) {
 }
 END_TEST
 
+/* Each half is the encoding of the number that it decodes to; what lies between two of them goes
+ * to the nearer one, or the even one: compared with the middle itself and its neighbours of twice
+ * the precision. */
+START_TEST(halves_round_to_nearest_even) {
+    static const struct {
+        Type type;
+        uint64_t one, infinity;
+    } halves[] = {{TYPE_F16, 0x3c00, 0x7c00}, {TYPE_BF16, 0x3f80, 0x7f80}};
+    const Type type = halves[_i].type;
+    const uint64_t infinity = halves[_i].infinity;
+    mpfr_t v, next, middle;
+    mpfr_inits2(NUMBER_BITS, v, next, middle, (mpfr_ptr)0);
+    for (uint64_t sign = 0; sign <= 0x8000; sign += 0x8000)
+        for (uint64_t u = 0; u < 0x8000; u++) {
+            fold_decode(v, sign | u, type);
+            ck_assert_int_eq(mpfr_nan_p(v) != 0, u > infinity);
+            if (u > infinity) continue;
+            ck_assert_uint_eq(fold_encode(v, type), sign | u);
+            if (u == infinity) continue;
+            fold_decode(next, sign | (u + 1), type);
+            if (u + 1 == infinity) { /* as if there were one more number */
+                mpfr_set_ui_2exp(next, 1, type == TYPE_F16 ? 16 : 128, MPFR_RNDN);
+                if (sign) mpfr_neg(next, next, MPFR_RNDN);
+            }
+            ck_assert_int_gt(mpfr_cmpabs(next, v), 0);
+            mpfr_add(middle, v, next, MPFR_RNDN);
+            mpfr_div_2ui(middle, middle, 1, MPFR_RNDN);
+            ck_assert_uint_eq(fold_encode(middle, type), sign | (u + (u & 1)));
+            (sign ? mpfr_nextabove : mpfr_nextbelow)(middle);
+            ck_assert_uint_eq(fold_encode(middle, type), sign | u);
+            (sign ? mpfr_nextbelow : mpfr_nextabove)(middle);
+            (sign ? mpfr_nextbelow : mpfr_nextabove)(middle);
+            ck_assert_uint_eq(fold_encode(middle, type), sign | (u + 1));
+        }
+    mpfr_set_ui(v, 1, MPFR_RNDN);
+    ck_assert_uint_eq(fold_encode(v, type), halves[_i].one);
+    mpfr_set_nan(v);
+    ck_assert_uint_gt(fold_encode(v, type), infinity);
+    mpfr_set_ui_2exp(v, 1, 100000, MPFR_RNDN);
+    ck_assert_uint_eq(fold_encode(v, type), infinity);
+    mpfr_ui_div(v, 1, v, MPFR_RNDN);
+    ck_assert_uint_eq(fold_encode(v, type), 0);
+    mpfr_clears(v, next, middle, (mpfr_ptr)0);
+}
+END_TEST
+
 /* ---- text ---- */
 
 static const char *const texts[] = {
@@ -543,15 +589,18 @@ END_TEST
 START_TEST(long_conditions_carry_nan) {
     Graph *g = graph_new(&arena, "f", TYPE_F32);
     Node *x = graph_var(g, VAR_INPUT, "x", TYPE_F32, AXES_REST);
-    Node *z = graph_var(g, VAR_INPUT, "z", TYPE_F32, AXES_REST), *zero = graph_float(g, TYPE_F32, 0);
+    Node *z = graph_var(g, VAR_INPUT, "z", TYPE_F32, AXES_REST),
+         *zero = graph_float(g, TYPE_F32, 0);
     Node *c = graph_bool(g, true);
     for (int i = 0; i < 130; i++) {
-        Node *t = graph_op(g, OP_ADD, graph_op(g, OP_ABS, x, NULL, NULL), graph_float(g, TYPE_F32, i + 1), NULL);
+        Node *t = graph_op(g, OP_ADD, graph_op(g, OP_ABS, x, NULL, NULL),
+                           graph_float(g, TYPE_F32, i + 1), NULL);
         Node *one = graph_op(g, OP_LT, zero, t, NULL);
         c = i ? graph_op(g, OP_AND, c, one, NULL) : one;
     }
     c = graph_op(g, OP_AND, c, graph_op(g, OP_LT, zero, z, NULL), NULL);
-    graph_output(g, "y", graph_op(g, OP_COND, c, graph_float(g, TYPE_F32, 1), graph_float(g, TYPE_F32, 2)));
+    graph_output(g, "y",
+                 graph_op(g, OP_COND, c, graph_float(g, TYPE_F32, 1), graph_float(g, TYPE_F32, 2)));
     expand_graph(g);
     Evaluator e;
     eval_prepare(&e, g);
@@ -630,6 +679,17 @@ START_TEST(slow_paths_hold_what_only_they_need) {
 }
 END_TEST
 
+START_TEST(arrays_are_of_the_storage_type) {
+    Graph *g = read("f(x, param a) = x*exp2(a)", TYPE_F32);
+    g->storage = TYPE_BF16;
+    expand_graph(g);
+    const Plan *p = plan_make(g, KERNEL_FORWARD, "f");
+    ck_assert_int_eq(p->params[0].type, TYPE_F32);
+    ck_assert_int_eq(p->args[0].type, TYPE_BF16);
+    ck_assert_int_eq(p->args[1].type, TYPE_BF16);
+}
+END_TEST
+
 START_TEST(params_are_computed_once) {
     Graph *g = read("f(x, param a) = x*exp2(a)", TYPE_F32);
     expand_graph(g);
@@ -652,6 +712,7 @@ int main(void) {
     tcase_add_test(t, equal_nodes_are_one);
     tcase_add_test(t, constants_fold_exactly_and_round_once);
     tcase_add_test(t, encoding_rounds_to_nearest_even_with_subnormals);
+    tcase_add_loop_test(t, halves_round_to_nearest_even, 0, 2);
     tcase_add_loop_test(t, text_reads_back, 0, COUNT(texts));
     tcase_add_test(t, text_refuses_nonsense);
     tcase_add_loop_test(t, rewrites_to, 0, COUNT(stable));
@@ -665,6 +726,7 @@ int main(void) {
     tcase_add_test(t, depth_is_no_danger);
     tcase_add_test(t, slow_paths_hold_what_only_they_need);
     tcase_add_test(t, params_are_computed_once);
+    tcase_add_test(t, arrays_are_of_the_storage_type);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

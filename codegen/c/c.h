@@ -11,6 +11,8 @@
 typedef enum {
     HELPER_BITS_F32,
     HELPER_BITS_F64,
+    HELPER_BF16,
+    HELPER_F16,
     HELPER_PRODUCT_64,
     HELPER_PRODUCT_F32,
     HELPER_PRODUCT_F64,
@@ -33,6 +35,10 @@ typedef struct {
     bool helpers[HELPER_COUNT]; /* those that were used */
 } Writer;
 
+/* The argument's element `text`, as an expression in the type that is computed in; and the node's
+ * value, in the type of the argument's elements. */
+void write_load(Writer *w, const PlanArg *a, const char *text, Buf *out);
+void write_store(Writer *w, const PlanArg *a, const Node *n, Buf *out);
 /* Declarations and assignments of a block, indented; then an expression for a node that the block
  * has computed. */
 void write_prologue(const Writer *w, int indent, Buf *out); /* what all blocks need */
@@ -50,6 +56,9 @@ const char *c_type(Type t);
 const char **c_argument_names(const Plan *p);
 /* `void elu_forward(size_t n, const float *x, float *y)` without an end. */
 void c_prototype(const Plan *p, const char *const *names, Buf *out);
+/* A sentence about what the elements of uint16_t arrays are, with `indent` in front; nothing where
+ * there are none. */
+void c_halves_comment(const Plan *const *plans, size_t n, const char *indent, Buf *out);
 /* Text inside a comment: no end of it, no trigraph or backslash at a line's end. */
 void c_comment(const char *text, Buf *out);
 

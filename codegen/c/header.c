@@ -16,7 +16,12 @@ void c_header(const Plan *const *plans, size_t n, const CFile *file, Buf *out) {
     buf_puts(out, "/* Made by actc. Arrays hold n elements, contiguous; an output may be the same "
                   "array as an input,\n"
                   " * but arrays must not overlap otherwise. The functions may be called from any "
-                  "thread. */\n#ifndef ");
+                  "thread.");
+    Buf halves;
+    buf_init(&halves, out->arena);
+    c_halves_comment(plans, n, " * ", &halves);
+    while (halves.len && halves.s[halves.len - 1] == '\n') halves.s[--halves.len] = 0;
+    buf_printf(out, "%s%s */\n#ifndef ", halves.len ? "\n" : "", halves.s);
     guard(file->base, out);
     buf_puts(out, "\n#define ");
     guard(file->base, out);

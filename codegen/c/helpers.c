@@ -30,6 +30,10 @@ const char *helper_text(Helper h) {
         return file_text("bits_f32.c.in");
     case HELPER_BITS_F64:
         return file_text("bits_f64.c.in");
+    case HELPER_BF16:
+        return file_text("bf16.c.in");
+    case HELPER_F16:
+        return file_text("f16.c.in");
     case HELPER_PRODUCT_64:
         return file_text("product_64.c.in");
     case HELPER_PRODUCT_F32:

@@ -132,6 +132,10 @@ static const char *const taken[] = {"alignas",
                                     "bits_f64",
                                     "from_bits_f32",
                                     "from_bits_f64",
+                                    "widen_bf16",
+                                    "narrow_bf16",
+                                    "widen_f16",
+                                    "narrow_f16",
                                     "upper_product",
                                     "product_f32",
                                     "product_f64",
@@ -201,6 +205,9 @@ const char *c_type(Type t) {
         return "float";
     case TYPE_F64:
         return "double";
+    case TYPE_F16:
+    case TYPE_BF16:
+        return "uint16_t";
     }
     return "void";
 }
@@ -235,6 +242,17 @@ void c_prototype(const Plan *p, const char *const *names, Buf *out) {
         buf_printf(out, ", %s%s *%s", p->args[i].output ? "" : "const ", c_type(p->args[i].type),
                    names[p->nparams + i]);
     buf_putc(out, ')');
+}
+
+void c_halves_comment(const Plan *const *plans, size_t n, const char *indent, Buf *out) {
+    bool has[TYPE_BF16 + 1] = {false};
+    for (size_t i = 0; i < n; i++) has[plans[i]->graph->storage] = true;
+    if (has[TYPE_F16])
+        buf_printf(out, "%sElements of uint16_t arrays%s are binary16 (f16) of IEEE 754.\n", indent,
+                   has[TYPE_BF16] ? " of some functions" : "");
+    if (has[TYPE_BF16])
+        buf_printf(out, "%sElements of uint16_t arrays%s are bf16, the upper half of a float.\n",
+                   indent, has[TYPE_F16] ? " of the others" : "");
 }
 
 void c_comment(const char *text, Buf *out) {

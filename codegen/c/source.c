@@ -51,8 +51,14 @@ static void function(const Plan *p, bool helpers[HELPER_COUNT], Buf *out) {
         if (a->output || !needed[g->vars[a->index].node->id]) continue;
         const char *name = names[p->nparams + i];
         variables[a->index] = element_name(p, names, name);
-        buf_printf(out, "        const %s %s = %s[i];\n", c_type(a->type), variables[a->index],
-                   name);
+        Buf element, line;
+        buf_init(&element, arena);
+        buf_init(&line, arena);
+        buf_printf(&element, "%s[i]", name);
+        buf_printf(&line, "const %s %s = ", c_type(type_arithmetic(a->type)), variables[a->index]);
+        write_load(&w, a, element.s, &line);
+        buf_putc(&line, ';');
+        write_line(line.s, 8, out);
     }
     write_block(&w, &p->loop, 8, out);
     const bool several = g->nouts > 1;
@@ -70,7 +76,7 @@ static void function(const Plan *p, bool helpers[HELPER_COUNT], Buf *out) {
             if (pass == 1 && several)
                 buf_puts(&line, element_name(p, names, name));
             else
-                write_value(&w, g->outs[a->index].node, &line);
+                write_store(&w, a, g->outs[a->index].node, &line);
             buf_putc(&line, ';');
             write_line(line.s, 8, out);
         }
@@ -119,6 +125,7 @@ void c_source(const Plan *const *plans, size_t n, const CFile *file, Buf *out) {
         function(plans[i], helpers, &functions);
     }
     buf_puts(out, "/* Made by actc; standalone C99.\n");
+    c_halves_comment(plans, n, " * ", out);
     if (file->command) comment_lines(file->command, out);
     buf_puts(out, " *\n * Build it with\n *     cc -std=c99 -O3 -march=native -fno-math-errno "
                   "-fno-trapping-math -c ");

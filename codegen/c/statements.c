@@ -35,6 +35,8 @@ static bool is_product(const Node *n) {
  * through these. */
 static void find_added(Writer *w, const bool *needed) {
     const Graph *g = w->plan->graph;
+    /* narrow_f16 adds */
+    for (size_t i = 0; i < g->nouts; i++) w->added[g->outs[i].node->id] = g->storage == TYPE_F16;
     for (size_t i = g->nnodes; i-- > 0;) { /* users stand behind what they use */
         const Node *n = g->nodes[i];
         const bool adds = n->op == OP_ADD || n->op == OP_SUB;
@@ -423,6 +425,24 @@ static void expression(Writer *w, const Node *n, bool paren, Buf *out) {
 }
 
 void write_value(Writer *w, const Node *n, Buf *out) { expression(w, n, false, out); }
+
+static const char *use_half(Writer *w, Type t) {
+    w->helpers[HELPER_BITS_F32] = w->helpers[t == TYPE_F16 ? HELPER_F16 : HELPER_BF16] = true;
+    return t == TYPE_F16 ? "f16" : "bf16";
+}
+
+void write_load(Writer *w, const PlanArg *a, const char *text, Buf *out) {
+    if (type_is_half(a->type))
+        buf_printf(out, "widen_%s(%s)", use_half(w, a->type), text);
+    else
+        buf_puts(out, text);
+}
+
+void write_store(Writer *w, const PlanArg *a, const Node *n, Buf *out) {
+    if (type_is_half(a->type)) buf_printf(out, "narrow_%s(", use_half(w, a->type));
+    expression(w, n, false, out);
+    if (type_is_half(a->type)) buf_putc(out, ')');
+}
 
 /* How deep the text of n nests, names counting as nothing. */
 static int nesting(const Writer *w, const Node *n) {

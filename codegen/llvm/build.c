@@ -59,7 +59,9 @@ static LLVMValueRef element(Build *b, Type type, LLVMValueRef array, LLVMValueRe
     return LLVMBuildGEP2(b->at, b->scalar[type], array, &i, 1, "");
 }
 
-static unsigned type_bytes(Type type) { return type == TYPE_F64 || type == TYPE_I64 ? 8 : 4; }
+static unsigned type_bytes(Type type) {
+    return type == TYPE_F64 || type == TYPE_I64 ? 8 : type_is_half(type) ? 2 : 4;
+}
 
 /* Arrays are aligned as their elements, no more. */
 static LLVMValueRef load_vector(Build *b, Type type, LLVMValueRef p) {
@@ -88,15 +90,16 @@ static const char *emit_var(Build *b, const Node *n, LLVMValueRef *out) {
         return NULL;
     }
     const PlanArg *a = find_var(p->args, p->nargs, n->attr);
-    if (!a || a->type != n->type) return internal(b, "a variable is no argument");
+    if (!a || type_arithmetic(a->type) != n->type) return internal(b, "a variable is no argument");
     const size_t k = (size_t)(a - p->args);
     if (!arg_varies(p, a)) {
-        LLVMValueRef one = LLVMBuildLoad2(b->at, b->scalar[n->type], pointer_argument(b, k), "");
-        *out = op_splat(b, n->type, one);
-        return NULL;
+        LLVMValueRef one = LLVMBuildLoad2(b->at, b->scalar[a->type], pointer_argument(b, k), "");
+        *out = op_splat(b, a->type, one);
+    } else {
+        if (!b->i) return internal(b, "a uniform value has axes");
+        *out = load_vector(b, a->type, element(b, a->type, pointer_argument(b, k), b->i));
     }
-    if (!b->i) return internal(b, "a uniform value has axes");
-    *out = load_vector(b, n->type, element(b, n->type, pointer_argument(b, k), b->i));
+    if (type_is_half(a->type)) *out = half_widen(b, a->type, *out);
     return NULL;
 }
 
@@ -241,7 +244,9 @@ static const char *store_outputs(Build *b) {
         if (!a->output) continue;
         const Node *n = p->graph->outs[a->index].node;
         LLVMValueRef v = value_of(b, n);
-        if (!v || n->type != a->type) return internal(b, "an output is not computed");
+        if (!v || n->type != type_arithmetic(a->type))
+            return internal(b, "an output is not computed");
+        if (type_is_half(a->type)) v = half_narrow(b, a->type, v);
         store_vector(b, a->type, v, element(b, a->type, pointer_argument(b, k), b->i));
     }
     return NULL;
@@ -266,11 +271,45 @@ static const char *emit_loop(Build *b, LLVMBasicBlockRef after, LLVMValueRef ful
     return NULL;
 }
 
+/* A loop that copies an element of each input, or output, between arrays and buffers; `left` > 0 of
+ * them. For halves where masks are of wider elements: LLVM would branch for each element. */
+static void emit_copies(Build *b, LLVMValueRef full, LLVMValueRef left, LLVMValueRef *buffers,
+                        bool outputs) {
+    const Plan *p = b->plan;
+    LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(b->at)}, loop = new_block(b, "copy"),
+                      after = new_block(b, "copied");
+    LLVMBuildBr(b->at, loop);
+    set_block(b, loop);
+    LLVMValueRef i = LLVMBuildPhi(b->at, b->index, "");
+    LLVMValueRef j = LLVMBuildAdd(b->at, full, i, "");
+    for (size_t k = 0; k < p->nargs; k++) {
+        const PlanArg *a = &p->args[k];
+        if (a->output != outputs || !arg_varies(p, a)) continue;
+        LLVMValueRef array = element(b, a->type, pointer_argument(b, k), j);
+        LLVMValueRef buffer = element(b, a->type, buffers[k], i);
+        LLVMValueRef one = LLVMBuildLoad2(b->at, b->scalar[a->type], outputs ? buffer : array, "");
+        LLVMBuildStore(b->at, one, outputs ? array : buffer);
+    }
+    LLVMValueRef values[] = {index_constant(b, 0),
+                             LLVMBuildAdd(b->at, i, index_constant(b, 1), "")};
+    from[1] = loop;
+    LLVMAddIncoming(i, values, from, 2);
+    LLVMBuildCondBr(b->at, LLVMBuildICmp(b->at, LLVMIntULT, values[1], left, ""), loop, after);
+    set_block(b, after);
+}
+
+static bool has_halves(const Plan *p) {
+    bool any = false;
+    for (size_t k = 0; k < p->nargs; k++) any |= type_is_half(p->args[k].type);
+    return any;
+}
+
 /* The last elements: through buffers for one vector, on which the function calls itself. */
 static void emit_tail(Build *b, LLVMValueRef full, LLVMValueRef left, LLVMValueRef *args) {
     const Plan *p = b->plan;
     const size_t first = 1 + p->nparams;
-    LLVMValueRef mask = tail_mask(b, left);
+    const bool one_by_one = has_halves(p) && !b->masks_halves;
+    LLVMValueRef mask = one_by_one ? NULL : tail_mask(b, left);
     LLVMValueRef *buffers = args + first;
     for (unsigned k = 0; k < LLVMCountParams(b->function); k++) {
         if (k < first || !arg_varies(p, &p->args[k - first]))
@@ -281,11 +320,15 @@ static void emit_tail(Build *b, LLVMValueRef full, LLVMValueRef left, LLVMValueR
         const PlanArg *a = &p->args[k];
         if (a->output || !arg_varies(p, a)) continue;
         LLVMValueRef from = element(b, a->type, pointer_argument(b, k), full);
-        store_vector(b, a->type, masked_load(b, a->type, from, mask), buffers[k]);
+        LLVMValueRef v =
+            one_by_one ? LLVMConstNull(b->vector[a->type]) : masked_load(b, a->type, from, mask);
+        store_vector(b, a->type, v, buffers[k]);
     }
+    if (one_by_one) emit_copies(b, full, left, buffers, false);
     LLVMBuildCall2(b->at, LLVMGlobalGetValueType(b->function), b->function, args,
                    (unsigned)(first + p->nargs), "");
-    for (size_t k = 0; k < p->nargs; k++) {
+    if (one_by_one) emit_copies(b, full, left, buffers, true);
+    for (size_t k = 0; k < p->nargs && !one_by_one; k++) {
         const PlanArg *a = &p->args[k];
         if (!a->output) continue;
         LLVMValueRef to = element(b, a->type, pointer_argument(b, k), full);
@@ -379,7 +422,8 @@ static const char *check_plan(const Build *b) {
     const Plan *p = b->plan;
     if (!p->nargs) return internal(b, "no array");
     for (size_t k = 0; k < p->nargs; k++) {
-        if (!type_is_float(p->args[k].type)) return internal(b, "an array that is not of floats");
+        if (!type_is_float(type_arithmetic(p->args[k].type)))
+            return internal(b, "an array that is not of floats");
     }
     for (size_t k = 0; k < p->nparams; k++) {
         if (!type_is_float(p->params[k].type))
@@ -398,17 +442,20 @@ static void set_scalars(Build *b) {
     b->scalar[TYPE_I64] = b->index = LLVMInt64TypeInContext(b->context);
     b->scalar[TYPE_F32] = LLVMFloatTypeInContext(b->context);
     b->scalar[TYPE_F64] = LLVMDoubleTypeInContext(b->context);
+    b->scalar[TYPE_F16] = b->scalar[TYPE_BF16] = LLVMInt16TypeInContext(b->context);
     b->pointer = LLVMPointerTypeInContext(b->context, 0);
 }
 
-static void set_vectors(Build *b, unsigned vector_bytes) {
+static void set_vectors(Build *b, const Variant *v) {
     unsigned widest = 4;
     for (size_t k = 0; k < b->plan->nargs; k++) {
         if (type_bytes(b->plan->args[k].type) > widest) widest = type_bytes(b->plan->args[k].type);
     }
-    b->vector_bytes = vector_bytes;
-    b->lanes = vector_bytes / widest;
-    for (int t = 0; t <= TYPE_F64; t++) b->vector[t] = LLVMVectorType(b->scalar[t], b->lanes);
+    b->vector_bytes = v->vector_bytes;
+    b->lanes = v->vector_bytes / widest;
+    b->converts_f16 = v->converts_f16;
+    b->masks_halves = v->vector_bytes == 64;
+    for (int t = 0; t <= TYPE_BF16; t++) b->vector[t] = LLVMVectorType(b->scalar[t], b->lanes);
 }
 
 /* The C signature; `types` has room for all arguments. */
@@ -461,7 +508,7 @@ static const char *emit_kernel(Build *b, const Machine *m, bool with_call, LLVMT
     const Plan *p = b->plan;
     LLVMValueRef bodies[MAX_VARIANTS], calls[MAX_VARIANTS];
     for (size_t i = 0; i < m->nvariants; i++) {
-        set_vectors(b, m->variants[i].vector_bytes);
+        set_vectors(b, &m->variants[i]);
         memset(b->values, 0, (p->graph->nnodes + 1) * sizeof *b->values);
         const char *error = emit_variant(b, &m->variants[i], type, scratch, name, size, &bodies[i],
                                          with_call ? &calls[i] : NULL);

@@ -48,7 +48,8 @@ enum {
     ISA_AVXVNNI = 1 << 14,
     ISA_INT8 = 1 << 15, /* AVXVNNIINT8, AVXIFMA, AVXNECONVERT */
     ISA_INT16 = 1 << 16,
-    ISA_XOP = 1 << 17 /* and FMA4, TBM */
+    ISA_XOP = 1 << 17, /* and FMA4, TBM */
+    ISA_F16C = 1 << 18
 };
 
 /* A processor that code is made for. */
@@ -57,6 +58,7 @@ typedef struct {
     const char *features;  /* for LLVM; with a name only */
     unsigned isa;          /* what a machine must have to run its code */
     unsigned vector_bytes; /* of the widest vectors to use */
+    bool converts_f16;     /* has instructions for it */
 } Variant;
 
 enum { MAX_VARIANTS = 16 };
@@ -86,7 +88,8 @@ typedef struct {
     LLVMBuilderRef at, before; /* `before` emits what is computed before the loop */
     const Plan *plan;
     unsigned lanes, vector_bytes;
-    LLVMTypeRef scalar[TYPE_F64 + 1], vector[TYPE_F64 + 1];
+    bool converts_f16, masks_halves;                          /* has instructions for these */
+    LLVMTypeRef scalar[TYPE_BF16 + 1], vector[TYPE_BF16 + 1]; /* a half is 16 bits */
     LLVMTypeRef pointer, index;
     LLVMValueRef function;
     LLVMValueRef *values; /* by Node.id; vectors */
@@ -117,6 +120,12 @@ LLVMValueRef op_splat(Build *b, Type type, LLVMValueRef scalar);
 /* Calls an intrinsic overloaded on `types`. */
 LLVMValueRef op_intrinsic(Build *b, const char *name, LLVMTypeRef *types, size_t ntypes,
                           LLVMValueRef *args, unsigned nargs);
+
+/* ---- half.c: f16 and bf16 ---- */
+
+/* A vector of halves as f32, and back, rounded to nearest even. */
+LLVMValueRef half_widen(Build *b, Type type, LLVMValueRef v);
+LLVMValueRef half_narrow(Build *b, Type type, LLVMValueRef v);
 
 /* ---- jit.c: object → memory ---- */
 

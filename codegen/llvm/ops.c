@@ -10,7 +10,8 @@ enum { MAX_LANES = 64 };
 
 LLVMValueRef op_constant(Build *b, Type type, uint64_t bits) {
     static const unsigned width[] = {
-        [TYPE_BOOL] = 1, [TYPE_I32] = 32, [TYPE_I64] = 64, [TYPE_F32] = 32, [TYPE_F64] = 64};
+        [TYPE_BOOL] = 1, [TYPE_I32] = 32, [TYPE_I64] = 64, [TYPE_F32] = 32,
+        [TYPE_F64] = 64, [TYPE_F16] = 16, [TYPE_BF16] = 16};
     const unsigned w = width[type];
     LLVMValueRef lane[MAX_LANES];
     LLVMValueRef c = LLVMConstInt(LLVMIntTypeInContext(b->context, w),

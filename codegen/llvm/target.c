@@ -18,7 +18,8 @@ typedef enum { ARCH_X86, ARCH_AARCH64, ARCH_NONE } Arch;
 enum {
     VECTORS_NONE = 0,
     VECTORS_128 = 0,
-    VECTORS_256 = ISA_AVX2 | ISA_FMA,
+    NEEDED = ISA_AVX2 | ISA_FMA,
+    VECTORS_256 = NEEDED | ISA_F16C,
     VECTORS_512 = VECTORS_256 | ISA_F | ISA_VL | ISA_BW | ISA_DQ,
     SET_BDVER4 = VECTORS_256 | ISA_XOP,
     SET_ZNVER3 = VECTORS_256 | ISA_VAES,
@@ -142,8 +143,9 @@ static unsigned apply_feature(unsigned isa, bool on, const char *name, size_t n)
         unsigned on, off;
     } sets[] = {
         {"avx", 0, ~0u},
-        {"avx2", ISA_AVX2, ~0u & ~ISA_FMA},
-        {"fma", ISA_FMA, ~0u & ~ISA_AVX2},
+        {"avx2", ISA_AVX2, ~0u & ~(ISA_FMA | ISA_F16C)},
+        {"fma", ISA_FMA, ~0u & ~(ISA_AVX2 | ISA_F16C)},
+        {"f16c", ISA_F16C, ISA_F16C | ISA_F | ISA_VL | ISA_BW | ISA_DQ},
         {"avx512f", VECTORS_256 | ISA_F, ISA_F | ISA_VL | ISA_BW | ISA_DQ},
         {"evex512", 0, ISA_F},
         {"avx512vl", VECTORS_256 | ISA_F | ISA_VL, ISA_VL},
@@ -174,7 +176,15 @@ static const char *read_features(Arch arch, const char *list, bool check, unsign
 static unsigned vector_bytes(Arch arch, unsigned isa) {
     if (arch == ARCH_AARCH64) return 16;
     if ((isa & VECTORS_512) == VECTORS_512) return 64;
-    return (isa & VECTORS_256) == VECTORS_256 ? 32 : 0;
+    return (isa & NEEDED) == NEEDED ? 32 : 0;
+}
+
+static Variant make_variant(Arch arch, const char *name, const char *list, unsigned isa) {
+    return (Variant){.name = name,
+                     .features = list,
+                     .isa = isa,
+                     .vector_bytes = vector_bytes(arch, isa),
+                     .converts_f16 = arch == ARCH_AARCH64 || (isa & ISA_F16C)};
 }
 
 /* The lists joined by commas, for the caller to free; NULL without memory. */
@@ -243,7 +253,7 @@ static const char *choose_cpu(const Target *target, Arch arch, const char *host_
     const unsigned bytes = vector_bytes(arch, isa);
     if (!bytes) return too_small(cpu);
     if (bytes > vector_bytes(arch, here)) m->runs_here = false;
-    m->variants[m->nvariants++] = (Variant){NULL, NULL, isa, bytes};
+    m->variants[m->nvariants++] = make_variant(arch, NULL, NULL, isa);
     char *list = join(host_list, extra, tuning(bytes));
     if (!cpu) cpu = host_cpu = LLVMGetHostCPUName();
     error = list ? create_machine(m, cpu, list) : backend_fail("out of memory");
@@ -297,7 +307,7 @@ static const char *choose_cpus(const Target *target, Arch arch, Machine *m) {
         for (size_t i = 0; i < m->nvariants; i++) again |= m->variants[i].name == known->name;
         if (!again && m->nvariants == MAX_VARIANTS)
             return backend_fail("more than %d processors", MAX_VARIANTS);
-        if (!again) insert_variant(m, (Variant){known->name, tuning(bytes), known->isa, bytes});
+        if (!again) insert_variant(m, make_variant(arch, known->name, tuning(bytes), known->isa));
         s += n;
         if (!*s) break;
     }
