@@ -174,7 +174,10 @@ typedef enum actc_kind {
     ACTC_BACKWARD2 = 3
 } actc_kind;
 
-typedef enum actc_dtype { ACTC_F32 = 0, ACTC_F64 = 1 } actc_dtype;
+/* Of the elements of arrays. f16 (binary16 of IEEE 754) and bf16 (the upper half of an f32) are types of storage: a kernel
+ * widens what it reads, computes in f32, and rounds once, to nearest even, where it writes. In C their arrays are of
+ * uint16_t. Params and constants are rounded to what is computed in. */
+typedef enum actc_dtype { ACTC_F32 = 0, ACTC_F64 = 1, ACTC_F16 = 2, ACTC_BF16 = 3 } actc_dtype;
 
 /* A param's value, as text of the language: "0.5", "1/3", "true". */
 typedef struct actc_setting {
@@ -235,7 +238,7 @@ typedef struct actc_tensor {
     } device;
     int32_t ndim;
     struct {
-        uint8_t code; /* 2: float */
+        uint8_t code; /* 2: float; 4: bfloat, for bf16 */
         uint8_t bits;
         uint16_t lanes;
     } dtype;

@@ -34,7 +34,7 @@ CompileJob compilation_job(Compilation *c, const char *function,
                         .tree = c->tree,
                         .function = function,
                         .kind = options->kind,
-                        .type = options->dtype == ACTC_F64 ? TYPE_F64 : TYPE_F32,
+                        .type = dtype_info[options->dtype].type,
                         .settings = settings,
                         .nsettings = options->setting_count,
                         .diags = &c->diags};

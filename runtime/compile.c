@@ -24,8 +24,10 @@ Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_e
     Graph *g = NULL;
     if (def)
         g = (job->constants ? frontend_lower_value : frontend_lower)(
-            job->arena, job->tree, def, job->type, job->settings, job->nsettings, job->diags);
+            job->arena, job->tree, def, type_arithmetic(job->type), job->settings, job->nsettings,
+            job->diags);
     if (!g) return NULL;
+    g->storage = job->type;
     STAGE_DONE(STAGE_GRAPH);
     rewrite_graph(g, false, NULL, NULL);
     STAGE_DONE(STAGE_STABLE);
@@ -71,7 +73,7 @@ actc_status read_options(const actc_kernel_options *in, actc_kernel_options *out
                                   : sizeof *out); /* an older program knows fewer fields */
     if (out->kind > ACTC_BACKWARD2)
         return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: unknown kind");
-    if (out->dtype > ACTC_F64)
+    if ((unsigned)out->dtype >= DTYPE_COUNT)
         return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: unknown dtype");
     if (out->setting_count && !out->settings)
         return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: settings is NULL");

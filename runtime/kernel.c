@@ -40,8 +40,7 @@ static actc_kernel *describe(const Allocator *from, const Plan *p, actc_kind kin
         char *name = memory_text(from, a->name, strlen(a->name));
         complete = name != NULL;
         if (!name) break;
-        k->args[k->nargs++] =
-            (actc_argument){name, role_of(a), a->type == TYPE_F64 ? ACTC_F64 : ACTC_F32};
+        k->args[k->nargs++] = (actc_argument){name, role_of(a), dtype_of(a->type)};
         if (!a->output) k->ninputs++;
         k->gradient_of[i] = NO_ARGUMENT;
         for (size_t j = 0; j < i && a->output; j++)
@@ -210,7 +209,7 @@ static void call_plain(const actc_kernel *k, const KernelCall *call) {
     const size_t n = (size_t)(call->end - call->begin);
     for (size_t i = 0; i < k->nargs; i++) {
         const size_t first = k->args[i].role == ACTC_LEARNABLE ? 0 : (size_t)call->begin;
-        a[i] = (char *)call->arrays[i] + first * (k->args[i].dtype == ACTC_F64 ? 8 : 4);
+        a[i] = (char *)call->arrays[i] + first * dtype_info[k->args[i].dtype].bytes;
     }
 #define P , char *
     switch (k->nargs) {

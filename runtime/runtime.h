@@ -70,6 +70,18 @@ struct actc_kernel {
 
 #define NO_ARGUMENT UINT32_MAX
 
+/* ---- dtype.c ---- */
+
+enum { DTYPE_COUNT = ACTC_BF16 + 1 };
+
+typedef struct {
+    const char *name;
+    Type type;
+    unsigned char bytes, code; /* of an element; in DLPack */
+} DtypeInfo;
+extern const DtypeInfo dtype_info[DTYPE_COUNT];
+actc_dtype dtype_of(Type t);
+
 /* ---- diagnostics.c ---- */
 
 /* Makes *out (if it is not NULL) say this, and returns `status`. */
@@ -130,7 +142,7 @@ typedef struct {
     const char *function;
     const char *name, *prefix; /* of the C symbol; NULL: the function's own name, no prefix */
     actc_kind kind;
-    Type type;
+    Type type;      /* of the arrays, and of what is rounded for people */
     bool constants; /* what has no inputs is a function too */
     const Setting *settings;
     size_t nsettings;

@@ -11,7 +11,6 @@ enum {
     MAX_DIMS = 32,
     CHUNK = 2048,
     CPU = 1,
-    FLOAT = 2,
     FEW = 8 /* arguments that need no memory */
 };
 
@@ -27,19 +26,17 @@ typedef struct {
     int64_t strides[MAX_DIMS];
 } View;
 
-static size_t element_size(actc_dtype t) { return t == ACTC_F64 ? 8 : 4; }
-
 static actc_status check_tensor(const actc_kernel *k, size_t i, const actc_tensor *t,
                                 actc_diagnostics **diagnostics) {
     const actc_argument *a = &k->args[i];
+    const DtypeInfo *type = &dtype_info[a->dtype];
     if (!t) return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' is NULL", a->name);
     if (t->device.device_type != CPU)
         return fail(diagnostics, ACTC_E_ARGUMENT, "argument '%s' is not in the CPU's memory",
                     a->name);
-    if (t->dtype.code != FLOAT || t->dtype.lanes != 1 ||
-        t->dtype.bits != 8 * element_size(a->dtype))
+    if (t->dtype.code != type->code || t->dtype.lanes != 1 || t->dtype.bits != 8 * type->bytes)
         return fail(diagnostics, ACTC_E_SHAPE, "argument '%s' must have elements of type %s",
-                    a->name, a->dtype == ACTC_F64 ? "f64" : "f32");
+                    a->name, type->name);
     if (t->ndim < 0 || t->ndim > MAX_DIMS)
         return fail(diagnostics, ACTC_E_SHAPE,
                     "argument '%s' has %d dimensions; 0 to %d are supported", a->name, (int)t->ndim,
@@ -210,10 +207,10 @@ static actc_status run_through_buffers(const actc_kernel *k, const View *views, 
         const size_t n = s->count - start < CHUNK ? (size_t)(s->count - start) : CHUNK;
         const uint64_t sizes[1] = {n};
         for (size_t i = 0; i < k->ninputs; i++)
-            transfer(&views[i], s, start, n, element_size(k->args[i].dtype), arrays[i], true);
+            transfer(&views[i], s, start, n, dtype_info[k->args[i].dtype].bytes, arrays[i], true);
         kernel_call(k, &(KernelCall){.end = n, .sizes = sizes, .arrays = arrays});
         for (size_t i = k->ninputs; i < k->nargs; i++)
-            transfer(&views[i], s, start, n, element_size(k->args[i].dtype), arrays[i], false);
+            transfer(&views[i], s, start, n, dtype_info[k->args[i].dtype].bytes, arrays[i], false);
     }
     memory_free(memory);
     memory_free(arrays);
