@@ -1,6 +1,7 @@
 /* The command line, taken apart: options by getopt_long from options.def, operands by what they
  * look like. Options and operands may stand in any order. */
 #include "cli.h"
+#include "npy.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -121,19 +122,15 @@ static Exit add_setting(Args *a, char *text) {
 }
 
 static Exit set_dtype(Args *a, const char *text) {
-    if (!strcmp(text, "f32"))
-        a->dtype = ACTC_F32;
-    else if (!strcmp(text, "f64"))
-        a->dtype = ACTC_F64;
-    else {
-        const bool later = !strcmp(text, "bf16") || !strcmp(text, "f16");
-        say_error(later ? "--dtype %s is not supported yet; f32 and f64 are"
-                        : "there is no type '%s'; f32 and f64 are there",
-                  text);
-        return EXIT_USAGE;
-    }
-    a->has_dtype = true;
-    return EXIT_DONE;
+    static const actc_dtype types[] = {ACTC_F32, ACTC_F64, ACTC_F16, ACTC_BF16};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (!strcmp(text, npy_dtype_name(types[i]))) {
+            a->dtype = types[i];
+            a->has_dtype = true;
+            return EXIT_DONE;
+        }
+    say_error("there is no type '%s'; f32, f64, f16 and bf16 are there", text);
+    return EXIT_USAGE;
 }
 
 static Exit set_order(Args *a, const char *text) {

@@ -85,16 +85,25 @@ static Exit open_arrays(Run *r) {
     return EXIT_DONE;
 }
 
+/* bf16 must be asked for: its arrays look like arrays of integers. */
 static Exit choose_dtype(Run *r) {
     const Assignments *arrays = &r->args->arrays;
-    r->dtype = r->args->has_dtype || !arrays->count ? r->args->dtype : r->files[0].header.dtype;
-    for (size_t i = 0; i < arrays->count && !r->args->has_dtype; i++)
-        if (r->files[i].header.dtype != r->dtype) {
-            say_error("'%s' is %s but '%s' is %s; --dtype=f32 or --dtype=f64 converts",
-                      arrays->items[0].name, npy_dtype_name(r->dtype), arrays->items[i].name,
-                      npy_dtype_name(r->files[i].header.dtype));
+    const bool has = r->args->has_dtype;
+    r->dtype = has || !arrays->count ? r->args->dtype : r->files[0].header.dtype;
+    for (size_t i = 0; i < arrays->count; i++) {
+        const actc_dtype dtype = r->files[i].header.dtype;
+        if (dtype == ACTC_BF16 && !(has && r->dtype == ACTC_BF16)) {
+            say_error("the elements of '%s' are unsigned integers ('<u2'); --dtype=bf16 takes them "
+                      "as the bits of bf16",
+                      arrays->items[i].name);
             return EXIT_INPUT;
         }
+        if (has || dtype == r->dtype) continue;
+        say_error("'%s' is %s but '%s' is %s; --dtype=%s or --dtype=%s converts",
+                  arrays->items[0].name, npy_dtype_name(r->dtype), arrays->items[i].name,
+                  npy_dtype_name(dtype), npy_dtype_name(r->dtype), npy_dtype_name(dtype));
+        return EXIT_INPUT;
+    }
     return EXIT_DONE;
 }
 
@@ -307,7 +316,7 @@ static void make_tensor(Slot *s, actc_dtype dtype) {
         .data = s->data,
         .device = {1, 0},
         .ndim = n,
-        .dtype = {2, (uint8_t)(8 * npy_dtype_size(dtype)), 1},
+        .dtype = {dtype == ACTC_BF16 ? 4 : 2, (uint8_t)(8 * npy_dtype_size(dtype)), 1},
         .shape = s->header.shape,
         .strides = s->header.fortran ? s->strides : NULL,
     };

@@ -2,6 +2,8 @@
  * trusted, and each refusal says what was found. */
 #include "npy.h"
 
+#include "half.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,9 +18,22 @@ static const char magic[6] = "\x93NUMPY";
 /* NumPy refuses headers of more than 10,000 bytes; nothing that we take is near that. */
 enum { MAX_HEADER = 1 << 16, DATA_ALIGN = 64, HEADER_ALIGN = 64, LARGE_PAGE = 1 << 21 };
 
-size_t npy_dtype_size(actc_dtype dtype) { return dtype == ACTC_F64 ? 8 : 4; }
+/* NumPy has no bf16; its bits are stored as unsigned integers. */
+static const struct {
+    const char *name, *descr;
+    size_t size;
+} dtypes[] = {[ACTC_F32] = {"f32", "f4", 4},
+              [ACTC_F64] = {"f64", "f8", 8},
+              [ACTC_F16] = {"f16", "f2", 2},
+              [ACTC_BF16] = {"bf16", "u2", 2}};
 
-const char *npy_dtype_name(actc_dtype dtype) { return dtype == ACTC_F64 ? "f64" : "f32"; }
+enum { DTYPES = sizeof dtypes / sizeof *dtypes };
+
+#define TAKEN "f32 ('<f4'), f64 ('<f8'), f16 ('<f2') and bf16 (its bits, '<u2')"
+
+size_t npy_dtype_size(actc_dtype dtype) { return dtypes[dtype].size; }
+
+const char *npy_dtype_name(actc_dtype dtype) { return dtypes[dtype].name; }
 
 static bool machine_is_little(void) {
     const uint16_t one = 1;
@@ -169,24 +184,21 @@ static const char *kind_name(char kind) {
 static bool parse_dtype(Parser *p, NpyHeader *h) {
     const char c = peek(p);
     if (c == '[' || c == '(')
-        return io_fail(p->error, false,
-                       "its elements are structures; actc takes f32 ('<f4') and f64 ('<f8')");
+        return io_fail(p->error, false, "its elements are structures; actc takes " TAKEN);
     char text[48];
     if (!parse_string(p, text, sizeof text)) return false;
     const char *s = text;
     const char order = *s && strchr("<>=|", *s) ? *s++ : '=';
-    if (!strcmp(s, "f4"))
-        h->dtype = ACTC_F32;
-    else if (!strcmp(s, "f8"))
-        h->dtype = ACTC_F64;
-    else {
+    int type = 0;
+    while (type < DTYPES && strcmp(s, dtypes[type].descr) != 0) type++;
+    if (type == DTYPES) {
         const char *kind = kind_name(*s);
         for (char *q = text; *q; q++)
             if ((unsigned char)*q < ' ' || *q == 127) *q = '?';
-        return io_fail(p->error, false,
-                       "its elements are %s ('%s'); actc takes f32 ('<f4') and f64 ('<f8')", kind,
+        return io_fail(p->error, false, "its elements are %s ('%s'); actc takes " TAKEN, kind,
                        text);
     }
+    h->dtype = (actc_dtype)type;
     h->swapped = order == (machine_is_little() ? '>' : '<');
     return true;
 }
@@ -338,6 +350,11 @@ static bool read_data(NpyFile *f, size_t size, void **out, IoError *e) {
     return true;
 }
 
+static void swap2(void *data, size_t count) {
+    uint16_t *p = data;
+    for (size_t i = 0; i < count; i++) p[i] = (uint16_t)(p[i] >> 8 | p[i] << 8);
+}
+
 static void swap4(void *data, size_t count) {
     uint32_t *p = data;
     for (size_t i = 0; i < count; i++) {
@@ -356,14 +373,40 @@ static void swap8(void *data, size_t count) {
     }
 }
 
+static double get_element(const void *data, size_t i, actc_dtype type) {
+    switch (type) {
+    case ACTC_F32:
+        return ((const float *)data)[i];
+    case ACTC_F64:
+        return ((const double *)data)[i];
+    case ACTC_F16:
+    case ACTC_BF16:
+        return half_to_double(((const uint16_t *)data)[i], type);
+    }
+    return 0;
+}
+
+static void put_element(void *data, size_t i, actc_dtype type, double v) {
+    switch (type) {
+    case ACTC_F32:
+        ((float *)data)[i] = (float)v;
+        return;
+    case ACTC_F64:
+        ((double *)data)[i] = v;
+        return;
+    case ACTC_F16:
+    case ACTC_BF16:
+        ((uint16_t *)data)[i] = half_from_double(v, type);
+        return;
+    }
+}
+
+/* Through f64, which holds every value of every type: so each element is rounded once. */
 static bool convert(void **data, size_t count, actc_dtype from, actc_dtype to, IoError *e) {
     if (from == to) return true;
     void *converted = npy_alloc(count, to);
     if (!converted) return io_fail(e, true, "out of memory");
-    if (to == ACTC_F32)
-        for (size_t i = 0; i < count; i++) ((float *)converted)[i] = (float)((double *)*data)[i];
-    else
-        for (size_t i = 0; i < count; i++) ((double *)converted)[i] = ((float *)*data)[i];
+    for (size_t i = 0; i < count; i++) put_element(converted, i, to, get_element(*data, i, from));
     free(*data);
     *data = converted;
     return true;
@@ -373,8 +416,8 @@ bool npy_load(NpyFile *f, actc_dtype as, void **data, IoError *e) {
     const NpyHeader *h = &f->header;
     void *read = NULL;
     if (!read_data(f, h->count * npy_dtype_size(h->dtype), &read, e)) return false;
-    if (h->swapped && h->dtype == ACTC_F32) swap4(read, h->count);
-    if (h->swapped && h->dtype == ACTC_F64) swap8(read, h->count);
+    const size_t size = npy_dtype_size(h->dtype);
+    if (h->swapped) (size == 2 ? swap2 : size == 4 ? swap4 : swap8)(read, h->count);
     if (!convert(&read, h->count, h->dtype, as, e)) {
         free(read);
         return false;
@@ -391,7 +434,7 @@ bool npy_write(OutFile *f, const NpyHeader *h, const void *data, IoError *e) {
     size_t n = 10;
     n += (size_t)snprintf(header + n, sizeof header - n,
                           "{'descr': '%c%s', 'fortran_order': %s, 'shape': %s, }",
-                          machine_is_little() ? '<' : '>', h->dtype == ACTC_F64 ? "f8" : "f4",
+                          machine_is_little() ? '<' : '>', dtypes[h->dtype].descr,
                           h->fortran ? "True" : "False", shape);
     /* NumPy leaves room for the growing axis to reach 21 digits, then pads to 64. */
     size_t spaces = 0;

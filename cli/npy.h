@@ -1,5 +1,6 @@
-/* NumPy's .npy files: format 1.0, 2.0 and 3.0, f32 and f64, both byte orders, C and Fortran order,
- * any shape. https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
+/* NumPy's .npy files: format 1.0, 2.0 and 3.0, f32, f64, f16, and bf16 as integers of 16 bits, both
+ * byte orders, C and Fortran order, any shape.
+ * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
 #ifndef ACTC_CLI_NPY_H
 #define ACTC_CLI_NPY_H
 

@@ -1,9 +1,9 @@
 /* Makes and prints .npy files, so that scripts need no Python.
  *
- *     array make [-t '<f4'] [-s 3,4] [-F] [-V 1] VALUE…   header and elements to stdout, VALUEs in
- * the order of memory array make … -n N -r LOW:HIGH                        N evenly spaced values
- * in place of VALUE… array show FILE                                      "f32 (3, 4) C: 1 2 …",
- * elements in the order of memory
+ *     array make [-t '<f4' | '<f8' | '<f2' | '<u2' (bf16)] [-s 3,4] [-F] [-V 1] VALUE…   header and
+ * elements to stdout, VALUEs in the order of memory array make … -n N -r LOW:HIGH N evenly spaced
+ * values in place of VALUE… array show FILE                                      "f32 (3, 4) C: 1 2
+ * …", elements in the order of memory
  *
  * The header is put together here and not by cli/npy.c, which the tests are about. */
 #include <inttypes.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "half.h"
 #include "npy.h"
 
 static int usage(void) {
@@ -32,13 +33,16 @@ typedef struct {
 static void put_element(const char *type, double value) {
     unsigned char bytes[8];
     const float narrow = (float)value;
-    const size_t size = strstr(type, "f8") ? 8 : 4;
+    const size_t size = strstr(type, "f8") ? 8 : strchr(type, '2') ? 2 : 4;
+    const uint16_t half = half_from_double(value, strstr(type, "u2") ? ACTC_BF16 : ACTC_F16);
     const uint16_t one = 1;
     const bool little = *(const unsigned char *)&one == 1;
     if (size == 8)
         memcpy(bytes, &value, 8);
-    else
+    else if (size == 4)
         memcpy(bytes, &narrow, 4);
+    else
+        memcpy(bytes, &half, 2);
     const bool swap = type[0] == (little ? '>' : '<');
     for (size_t i = 0; i < size; i++) putchar(bytes[swap ? size - 1 - i : i]);
 }
@@ -114,8 +118,11 @@ static int show(const char *path) {
     npy_shape_text(&f.header, shape, sizeof shape);
     printf("%s %s %c:", npy_dtype_name(f.header.dtype), shape, f.header.fortran ? 'F' : 'C');
     for (size_t i = 0; i < f.header.count; i++) {
-        const bool wide = f.header.dtype == ACTC_F64;
-        const double v = wide ? ((double *)data)[i] : (double)((float *)data)[i];
+        const actc_dtype type = f.header.dtype;
+        const bool wide = type == ACTC_F64;
+        const double v = wide               ? ((double *)data)[i]
+                         : type == ACTC_F32 ? (double)((float *)data)[i]
+                                            : half_to_double(((uint16_t *)data)[i], type);
         if (v != v)
             printf(" nan"); /* its sign says nothing, and differs */
         else

@@ -3,12 +3,14 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "half.h"
 #include "npy.h"
 
 /* ---- the header's text ---- */
@@ -45,6 +47,8 @@ static const Good good[] = {
      {1, 2, 3, 4}},
     {"{'descr': 'f4', 'fortran_order': False, 'shape': (2,)}", ACTC_F32, false, 1, {2}},
     {"{'descr': '=f8', 'fortran_order': False, 'shape': (2,)}", ACTC_F64, false, 1, {2}},
+    {"{'descr': '>f2', 'fortran_order': False, 'shape': (2,)}", ACTC_F16, false, 1, {2}},
+    {"{'descr': '<u2', 'fortran_order': True, 'shape': (2, 3)}", ACTC_BF16, true, 2, {2, 3}},
     {"{'descr': '|f4', 'fortran_order': False, 'shape': (2,)}", ACTC_F32, false, 1, {2}},
     /* One index that counts: both orders are the same, and C is what NumPy calls it. */
     {"{'descr': '<f4', 'fortran_order': True, 'shape': (1, 5)}", ACTC_F32, false, 2, {1, 5}},
@@ -112,10 +116,13 @@ static const char *const bad[][2] = {
     {SHAPE("(1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
            "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)"),
      "more than 64"},
-    {DESCR("'<i8'"), "integers ('<i8'); actc takes f32 ('<f4') and f64 ('<f8')"},
+    {DESCR("'<i8'"), "integers ('<i8'); actc takes f32 ('<f4'), f64 ('<f8'), f16 ('<f2') and bf16 "
+                     "(its bits, '<u2')"},
     {DESCR("'|u1'"), "unsigned integers ('|u1')"},
     {DESCR("'|b1'"), "booleans"},
-    {DESCR("'<f2'"), "floats of this size ('<f2')"},
+    {DESCR("'<f16'"), "floats of this size ('<f16')"},
+    {DESCR("'<i2'"), "integers ('<i2')"},
+    {DESCR("'<u4'"), "unsigned integers ('<u4')"},
     {DESCR("'<f16'"), "floats of this size ('<f16')"},
     {DESCR("'<c8'"), "complex numbers ('<c8')"},
     {DESCR("'|O'"), "Python objects"},
@@ -248,6 +255,67 @@ START_TEST(versions_and_orders) {
             free(p);
         }
     }
+}
+END_TEST
+
+/* From every type to every other, rounded once: 1 + 2^-8 + 2^-30 lies above the middle between two
+ * bf16, which rounding to f32 first would not know. */
+START_TEST(halves) {
+    static const unsigned char f16[] = {0x3e, 0x00, 0xc0, 0x00}, bf16[] = {0xc0, 0x3f, 0x00, 0xc0};
+    static const double fine[2] = {1 + 0x1p-8 + 0x1p-30, 1 + 0x1p-11 + 0x1p-40};
+    char bytes[512];
+    NpyHeader h;
+    IoError e;
+    void *p;
+    for (int k = 0; k < 2; k++) {
+        const char *header = k ? "{'descr':'<u2','fortran_order':False,'shape':(2,)}"
+                               : "{'descr':'>f2','fortran_order':False,'shape':(2,)}";
+        put_file("a.npy", bytes, make_file(bytes, 1, header, k ? bf16 : f16, 4));
+        for (actc_dtype as = ACTC_F32; as <= ACTC_BF16; as++) {
+            ck_assert_msg(!load("a.npy", as, &h, &p, &e), "%s", e.text);
+            ck_assert_int_eq(h.dtype, k ? ACTC_BF16 : ACTC_F16);
+            if (as == ACTC_F32) ck_assert(((float *)p)[0] == 1.5f && ((float *)p)[1] == -2.0f);
+            if (as == ACTC_F64) ck_assert(((double *)p)[0] == 1.5 && ((double *)p)[1] == -2.0);
+            if (as >= ACTC_F16) {
+                ck_assert_uint_eq(((uint16_t *)p)[0], as == ACTC_F16 ? 0x3e00 : 0x3fc0);
+                ck_assert_uint_eq(((uint16_t *)p)[1], 0xc000);
+            }
+            free(p);
+        }
+    }
+    const char *header = "{'descr':'<f8','fortran_order':False,'shape':(2,)}";
+    put_file("a.npy", bytes, make_file(bytes, 1, header, fine, 16));
+    ck_assert_msg(!load("a.npy", ACTC_BF16, &h, &p, &e), "%s", e.text);
+    ck_assert_uint_eq(((uint16_t *)p)[0], 0x3f81);
+    free(p);
+    ck_assert_msg(!load("a.npy", ACTC_F16, &h, &p, &e), "%s", e.text);
+    ck_assert_uint_eq(((uint16_t *)p)[1], 0x3c01);
+    free(p);
+}
+END_TEST
+
+/* All halves come back, and the tie behind each goes to the even one. */
+START_TEST(all_halves) {
+    for (actc_dtype type = ACTC_F16; type <= ACTC_BF16; type++)
+        for (unsigned u = 0; u < 0x10000; u++) {
+            const double v = half_to_double((uint16_t)u, type);
+            const unsigned infinity = type == ACTC_F16 ? 0x7c00 : 0x7f80;
+            if ((u & 0x7fff) > infinity) {
+                ck_assert(v != v && (half_from_double(v, type) & 0x7fff) > infinity);
+                continue;
+            }
+            ck_assert_uint_eq(half_from_double(v, type), u);
+            if ((u & 0x7fff) + 1 >= infinity) continue;
+            const double tie = v + (half_to_double((uint16_t)(u + 1), type) - v) / 2;
+            ck_assert_uint_eq(half_from_double(tie, type), u + (u & 1));
+            ck_assert_uint_eq(half_from_double(nextafter(tie, v), type), u);
+            ck_assert_uint_eq(half_from_double(nextafter(tie, 2 * tie), type), u + 1);
+        }
+    ck_assert_uint_eq(half_from_double(65519.99, ACTC_F16), 0x7bff);
+    ck_assert_uint_eq(half_from_double(-65520, ACTC_F16), 0xfc00);
+    ck_assert_uint_eq(half_from_double(1e300, ACTC_BF16), 0x7f80);
+    ck_assert_uint_eq(half_from_double(-0x1p-1074, ACTC_F16), 0x8000);
+    ck_assert_uint_eq(half_from_double(0x1.8p-25, ACTC_F16), 1);
 }
 END_TEST
 
@@ -504,6 +572,8 @@ int main(void) {
     tcase_add_loop_test(header, header_bad, 0, sizeof bad / sizeof *bad);
     tcase_add_test(header, header_random);
     tcase_add_test(read, versions_and_orders);
+    tcase_add_test(read, halves);
+    tcase_add_test(read, all_halves);
     tcase_add_test(read, truncated);
     tcase_add_test(read, not_npy);
     tcase_add_test(read, promises);

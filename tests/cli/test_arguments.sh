@@ -48,7 +48,7 @@ fails 2 "'-o' needs a value" actc run mish x=x.npy -o
 fails 2 "PARAM=VALUE" actc run elu x=x.npy -o y.npy --set alpha
 fails 2 "'alpha' is given twice" actc run elu x=x.npy -o y.npy --set alpha=1 --set alpha=2
 fails 2 "there is no type 'f31'" actc run elu x=x.npy -o y.npy --dtype f31
-fails 2 "not supported yet" actc run elu x=x.npy -o y.npy --dtype bf16
+fails 2 "f16 and bf16 are there" actc run elu x=x.npy -o y.npy --dtype half
 fails 1 "did you mean 'alpha'" actc run elu x=x.npy -o y.npy --set alhpa=1
 fails 1 "unknown name 'zzz'" actc run elu x=x.npy -o y.npy --set alpha=zzz
 

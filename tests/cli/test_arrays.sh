@@ -86,6 +86,31 @@ fails 1 "'a' is f32 but 'b' is f64; --dtype" actc run 'a + b' a=x.npy b=d.npy -o
 works actc run 'a + b' --dtype f32 a=x.npy b=d.npy -o y.npy
 holds y.npy 'f32 (2,) C: 2 -4'
 
+# ---- f16 and bf16: rounded once, to nearest even; bf16 is stored as integers and must be asked for ----
+array make -t '<f2' -s 2,2 -F -- 1 -2 0.5 2049 >h.npy
+holds h.npy 'f16 (2, 2) F: 1 -2 0.5 2048'
+works actc run relu x=h.npy -o y.npy
+holds y.npy 'f16 (2, 2) F: 1 0 0.5 2048'
+array make -t '>f2' -s 3 -- 0.0999755859375 60000 -1 >h.npy
+works actc run '3*x' x=h.npy -o y.npy
+holds y.npy 'f16 (3,) C: 0.299804688 inf -3'
+works actc run 'x*x' --backward x=h.npy dy=h.npy -o dx.npy
+holds dx.npy 'f16 (3,) C: 0.0199890137 inf 2'
+array make -t '<u2' -s 3,1 -- 1 -2 3.0078125 >b.npy
+fails 1 "'x' are unsigned integers ('<u2'); --dtype=bf16" actc run relu x=b.npy -o z.npy
+fails 1 "'x' are unsigned integers" actc run relu --dtype=f32 x=b.npy -o z.npy
+works actc run relu --dtype=bf16 x=b.npy -o y.npy
+holds y.npy 'bf16 (3, 1) C: 1 0 3'
+array make -s 2 -- 1 1.00390625 >row.npy
+fails 1 "'a' is f16 but 'b' is f32; --dtype=f16 or --dtype=f32" actc run 'a + b' a=h.npy b=row.npy -o z.npy
+works actc run 'a + b' --dtype bf16 a=b.npy b=row.npy -o y.npy
+holds y.npy 'bf16 (3, 2) C: 2 2 -1 -1 4 4'
+array make -t '<u2' -s 3,1 -- 1 1 1 >one.npy
+works actc run 'a*a' --backward --dtype bf16 a=b.npy dy=one.npy -o da.npy
+holds da.npy 'bf16 (3, 1) C: 2 -4 6'
+works actc run elu --dtype f64 x=h.npy -o y.npy
+rm -f ./*
+
 # ---- broadcasting ----
 array make -s 3,1 -- 10 20 30 >column.npy
 array make -s 2 -- 1 2 >row.npy
@@ -121,7 +146,7 @@ put '\223NUMPY\011\000\002\000{}'
 refused 'format version 9.0 is not known'
 put '\223NUMPY\002\000\377\377\377\377{}'
 refused 'its header of 4294967295 bytes is too long'
-for type in '<i4' '<i8' '|u1' '<f2' '<c8' '|O' '<U3' '|b1'; do
+for type in '<i4' '<i8' '|u1' '<i2' '<c8' '|O' '<U3' '|b1'; do
     array make -t "$type" -s 1 -- 1 >broken.npy
     refused 'its elements are '
     fails 1 "('$type'); actc takes f32" actc run relu x=broken.npy -o y.npy
