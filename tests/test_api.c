@@ -345,6 +345,54 @@ START_TEST(the_log_hears_of_compilations) {
 }
 END_TEST
 
+/* Tensors of halves: broadcast, with strides, and none of another type of the same size. */
+static void try_halves(int which) {
+    static const struct {
+        actc_dtype dtype;
+        uint8_t code;
+        uint16_t one, two, three;
+    } halves[] = {{ACTC_F16, 2, 0x3c00, 0x4000, 0x4200}, {ACTC_BF16, 4, 0x3f80, 0x4000, 0x4040}};
+    const actc_kernel_options o = {.size = sizeof o, .dtype = halves[which].dtype};
+    const uint16_t one = halves[which].one, two = halves[which].two, three = halves[which].three;
+    actc_kernel *k;
+    actc_argument arg;
+    ck_assert_int_eq(actc_kernel_compile(module, "a*b + a", &o, &k, NULL), ACTC_OK);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(actc_kernel_argument(k, i, &arg), ACTC_OK);
+        ck_assert_int_eq(arg.dtype, halves[which].dtype);
+    }
+    uint16_t a[2] = {one, two}, b[6] = {one, 0, two, 0, 0, 0}, y[4] = {9, 9, 9, 9};
+    int64_t column[] = {2, 1}, row[] = {2}, both[] = {2, 2}, second[] = {2}, turned[] = {1, 2};
+    actc_tensor tensors[] = {
+        {.data = a,
+         .device = {1, 0},
+         .ndim = 2,
+         .dtype = {halves[which].code, 16, 1},
+         .shape = column},
+        {.data = b, .device = {1, 0}, .ndim = 1, .shape = row, .strides = second},
+        {.data = y, .device = {1, 0}, .ndim = 2, .shape = both, .strides = turned}};
+    tensors[1].dtype = tensors[2].dtype = tensors[0].dtype;
+    const actc_tensor *args[] = {&tensors[0], &tensors[1], &tensors[2]};
+    ck_assert_int_eq(actc_kernel_run(k, args, 3, NULL), ACTC_OK);
+    const uint16_t four = two + (two - one), six = three + (two - one);
+    ck_assert_uint_eq(y[0], two);
+    ck_assert_uint_eq(y[1], four);
+    ck_assert_uint_eq(y[2], three);
+    ck_assert_uint_eq(y[3], six);
+    tensors[1].dtype.code = halves[1 - which].code;
+    actc_diagnostics *d;
+    ck_assert_int_eq(actc_kernel_run(k, args, 3, &d), ACTC_E_SHAPE);
+    ck_assert_ptr_nonnull(strstr(actc_diagnostics_text(d), "must have elements of type"));
+    actc_diagnostics_release(d), actc_kernel_release(k);
+    const actc_kernel_options beyond = {.size = sizeof beyond, .dtype = (actc_dtype)4};
+    ck_assert_int_eq(actc_kernel_compile(module, "relu", &beyond, &k, NULL), ACTC_E_ARGUMENT);
+}
+
+START_TEST(halves_are_dtypes) {
+    for (int i = 0; i < 2; i++) try_halves(i);
+}
+END_TEST
+
 START_TEST(batches_are_all_or_nothing) {
     const actc_kernel_options f64 = {.size = sizeof f64, .dtype = ACTC_F64},
                               wrong = {.size = sizeof wrong, .kind = (actc_kind)9};
@@ -467,6 +515,7 @@ int main(void) {
     const TTest *const threads[] = {threads_share_a_context, NULL};
     const TTest *const calls[] = {functions_describe_themselves,
                                   the_log_hears_of_compilations,
+                                  halves_are_dtypes,
                                   batches_are_all_or_nothing,
                                   null_is_a_status,
                                   owners_are_counted,

@@ -89,7 +89,7 @@ link() {
 compile() {
     local c
     mkdir -p "$objects"
-    for c in *_f32.c *_f64.c; do "$cc" "$@" -c "$c" -o "$objects/${c%.c}.o"; done
+    for c in *_f32.c *_f64.c *f16.c; do "$cc" "$@" -c "$c" -o "$objects/${c%.c}.o"; done
 }
 
 # no_calls WHAT PATTERN OBJECT…: it needs no functions but those that match.
@@ -133,7 +133,7 @@ objects() {
     done
     # the C of one half beside the object of the other
     objects=mixed compile -std=c99 -O2
-    link mixed.program mixed/*_f32.o host/*_f64.o
+    link mixed.program {mixed/*_f32,host/*_f64,mixed/*_f16,host/*_bf16}.o
     compare 'C and object in one program' $emulated ./mixed.program
     finish
 }
@@ -166,7 +166,7 @@ emitted_c() {
         [ $samples -ne $dense ] || edges "$cc $options" ./$objects.program
     done
     local c option
-    for c in *_f32.c *_f64.c; do
+    for c in *_f32.c *_f64.c *f16.c; do
         for option in -ffast-math -Ofast -ffinite-math-only; do
             "$cc" -O2 $option -c "$c" -o /dev/null 2>said.$part && say_wrong "$cc $option is not refused"
             grep -q '#error\|error: this file must not' said.$part || say_wrong "$cc $option: $(cat said.$part)"
@@ -199,12 +199,12 @@ header() {
     local compiler header tried=0
     for compiler in g++ clang++-14 clang++-19; do
         command -v $compiler >/dev/null || { echo "skipped: there is no $compiler"; continue; }
-        for header in *_f32.h *_f64.h; do
+        for header in *_f32.h *_f64.h *f16.h; do
             $compiler -std=c++17 -x c++ $strict -fsyntax-only -include "$header" /dev/null || say_wrong "$compiler $header"
             tried=$((tried + 1))
         done
     done
-    for header in *_f32.h *_f64.h; do
+    for header in *_f32.h *_f64.h *f16.h; do
         gcc -std=c99 -x c $strict -fsyntax-only -include "$header" /dev/null || say_wrong "gcc $header"
     done
     echo "header: $tried compilations as C++"

@@ -41,29 +41,33 @@ static void fill(const Run *run, unsigned samples, uint64_t first, size_t n) {
     for (size_t k = 0; k < run->count; k++) {
         const unsigned array = (unsigned)k;
         if (run->row->roles[k] == 'c')
-            sample_cotangents(run->row->size, array, first, n, run->arrays[k]);
+            sample_cotangents(run->row, array, first, n, run->arrays[k]);
         else if (run->row->roles[k] != 'o')
-            sample_inputs(samples, run->row->size, array, first, n, run->arrays[k]);
+            sample_inputs(samples, run->row, array, first, n, run->arrays[k]);
     }
 }
 
 /* An element's bits, all NaNs alike. */
-static uint64_t element(const void *array, size_t size, size_t i) {
-    if (size == 4) {
-        uint32_t u;
-        memcpy(&u, (const char *)array + 4 * i, 4);
-        return (u & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : u;
-    }
-    uint64_t u;
-    memcpy(&u, (const char *)array + 8 * i, 8);
-    return (u & INT64_MAX) > UINT64_C(0x7ff0000000000000) ? UINT64_C(0x7ff8000000000000) : u;
+static uint64_t element(const void *array, const Row *row, size_t i) {
+    const char *at = (const char *)array + i * row->size;
+    uint64_t u = 0;
+    uint32_t single;
+    uint16_t half;
+    if (row->size == 2)
+        memcpy(&half, at, 2), u = half;
+    else if (row->size == 4)
+        memcpy(&single, at, 4), u = single;
+    else
+        memcpy(&u, at, 8);
+    const uint64_t infinity = row_infinity(row), sign = UINT64_C(1) << (8 * row->size - 1);
+    return (u & ~sign) > infinity ? infinity + 1 : u;
 }
 
 static uint64_t hash(const Run *run, size_t n) {
     uint64_t h = 0xcbf29ce484222325u;
     for (size_t k = 0; k < run->count; k++)
         for (size_t i = 0; run->row->roles[k] == 'o' && i < n; i++) {
-            h = (h ^ element(run->arrays[k], run->row->size, i)) * 0x9e3779b97f4a7c15u;
+            h = (h ^ element(run->arrays[k], run->row, i)) * 0x9e3779b97f4a7c15u;
             h ^= h >> 29;
         }
     return h;
@@ -73,7 +77,13 @@ static size_t block_size(unsigned samples) {
     return samples == ALL_PATTERNS ? BLOCK_OF_ALL : BLOCK;
 }
 
+/* Of a half there are not so many: all 2^16, in four orders. */
+static unsigned samples_of(const Row *row, unsigned samples) {
+    return row->size == 2 && samples > 18 ? 18 : samples;
+}
+
 static void print_hashes(const Row *row, unsigned samples) {
+    samples = samples_of(row, samples);
     const size_t block = block_size(samples);
     Run run;
     begin(&run, row, block);
@@ -86,6 +96,7 @@ static void print_hashes(const Row *row, unsigned samples) {
 }
 
 static void print_block(const Row *row, unsigned samples, uint64_t number) {
+    samples = samples_of(row, samples);
     const size_t block = block_size(samples);
     const int digits = (int)row->size * 2;
     Run run;
@@ -96,7 +107,7 @@ static void print_block(const Row *row, unsigned samples, uint64_t number) {
         for (size_t k = 0; k < run.count; k++)
             printf("%s%0*" PRIx64 "%s",
                    row->roles[k] == 'o' && row->roles[k - 1] != 'o' ? "-> " : "", digits,
-                   element(run.arrays[k], row->size, i), k + 1 < run.count ? " " : "\n");
+                   element(run.arrays[k], row, i), k + 1 < run.count ? " " : "\n");
     end(&run);
 }
 
@@ -134,7 +145,7 @@ static bool guard_is_whole(const Fenced *f, size_t bytes) {
 
 static bool same(const Row *row, const void *a, const void *b, size_t n) {
     for (size_t i = 0; i < n; i++)
-        if (element(a, row->size, i) != element(b, row->size, i)) return false;
+        if (element(a, row, i) != element(b, row, i)) return false;
     return true;
 }
 

@@ -29,7 +29,12 @@ static const struct {
     actc_dtype dtype;
     const char *name, *prefix; /* the types share a program, so one of them has a prefix */
     size_t size;
-} types[] = {{ACTC_F32, "f32", NULL, 4}, {ACTC_F64, "f64", "f64_", 8}};
+    unsigned mantissa;
+} types[] = {{ACTC_F32, "f32", NULL, 4, 23},
+             {ACTC_F64, "f64", "f64_", 8, 52},
+             {ACTC_F16, "f16", "f16_", 2, 10},
+             {ACTC_BF16, "bf16", "bf16_", 2, 7}};
+enum { TYPES = sizeof types / sizeof *types };
 
 static void fail(const char *what, const actc_diagnostics *d) {
     fprintf(stderr, "%s\n%s", what, d ? actc_diagnostics_text(d) : "");
@@ -106,11 +111,12 @@ static void read_library(Library *lib, char **paths, size_t count) {
     fail("a kernel with more arrays than jit.c can call", NULL);
 
 static void call_f32(const Row *row, size_t n, void *const *a) { CALL(float) }
+static void call_half(const Row *row, size_t n, void *const *a) { CALL(uint16_t) }
 static void call_f64(const Row *row, size_t n, void *const *a) { CALL(double) }
 
 static size_t compile_all(const Library *lib, Row *rows) {
     size_t count = 0;
-    for (size_t t = 0; t < 2; t++)
+    for (size_t t = 0; t < TYPES; t++)
         for (size_t m = 0; m < lib->count; m++)
             for (size_t f = 0; f < actc_module_function_count(lib->modules[m]); f++)
                 for (size_t k = 0; k < 4; k++) {
@@ -134,8 +140,11 @@ static size_t compile_all(const Library *lib, Row *rows) {
                     rows[count++] = (Row){.name = join(types[t].prefix ? types[t].prefix : "", name,
                                                        "_", kind_names[k]),
                                           .size = types[t].size,
+                                          .mantissa = types[t].mantissa,
                                           .roles = roles,
-                                          .call = types[t].size == 4 ? call_f32 : call_f64,
+                                          .call = types[t].size == 2   ? call_half
+                                                  : types[t].size == 4 ? call_f32
+                                                                       : call_f64,
                                           .function = actc_kernel_function(kernel)};
                 }
     return count;
@@ -148,7 +157,7 @@ static void write_rows(const Library *lib, const char *folder, const Row *rows, 
     if (!f) fail("cannot write rows.c", NULL);
     fputs("#include \"same_bits.h\"\n", f);
     for (size_t m = 0; m < lib->count; m++)
-        for (size_t t = 0; t < 2; t++)
+        for (size_t t = 0; t < TYPES; t++)
             fprintf(f, "#include \"%s_%s.h\"\n", lib->names[m], types[t].name);
     for (size_t i = 0; i < count; i++) {
         fprintf(f, "static void call_%zu(const Row *r, size_t n, void *const *a) { (void)r, %s(n",
@@ -158,8 +167,8 @@ static void write_rows(const Library *lib, const char *folder, const Row *rows, 
     }
     fputs("static const Row rows[] = {\n", f);
     for (size_t i = 0; i < count; i++)
-        fprintf(f, "    {\"%s\", %zu, \"%s\", call_%zu, 0},\n", rows[i].name, rows[i].size,
-                rows[i].roles, i);
+        fprintf(f, "    {\"%s\", %zu, %u, \"%s\", call_%zu, 0},\n", rows[i].name, rows[i].size,
+                rows[i].mantissa, rows[i].roles, i);
     fprintf(f,
             "};\nint main(int argc, char **argv) { return driver_main(argc, argv, rows, %zu); }\n",
             count);
@@ -175,7 +184,7 @@ static void emit_all(const Library *lib, actc_format format, const char *target,
     mkdir(folder, 0777);
     clock_gettime(CLOCK_MONOTONIC, &begin);
     for (size_t m = 0; m < lib->count; m++)
-        for (size_t t = 0; t < 2; t++) {
+        for (size_t t = 0; t < TYPES; t++) {
             char *base = join(lib->names[m], "_", types[t].name, "");
             const actc_emit_options options = {.size = sizeof options,
                                                .kinds = kinds,

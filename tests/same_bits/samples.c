@@ -17,9 +17,11 @@ static uint64_t mix(uint64_t x) {
     return x ^ x >> 31;
 }
 
-static uint64_t pattern(unsigned samples, size_t size, uint64_t i) {
-    const unsigned width = size == 4 ? 23 : 52, bias = size == 4 ? 127 : 1023;
-    const unsigned exponents = size == 4 ? 9 : 12; /* bits of sign and exponent */
+static uint64_t pattern(unsigned samples, const Row *row, uint64_t i) {
+    const size_t size = row->size;
+    const unsigned width = row->mantissa, bias = (unsigned)row_bias(row);
+    const unsigned exponents = 8 * (unsigned)size - width; /* bits of sign and exponent */
+    if (size == 2) return (i < 65536 ? i : i * 0x9e3779b1u) & 0xffff;
     const uint64_t half = UINT64_C(1) << (samples - 1), ones = (UINT64_C(1) << width) - 1;
     if (i < half) {
         const unsigned each =
@@ -48,26 +50,30 @@ static uint64_t pattern(unsigned samples, size_t size, uint64_t i) {
 
 static void put(void *out, size_t size, size_t index, uint64_t bits) {
     const uint32_t narrow = (uint32_t)bits;
-    if (size == 4)
+    const uint16_t half = (uint16_t)bits;
+    if (size == 2)
+        memcpy((char *)out + 2 * index, &half, 2);
+    else if (size == 4)
         memcpy((char *)out + 4 * index, &narrow, 4);
     else
         memcpy((char *)out + 8 * index, &bits, 8);
 }
 
-void sample_inputs(unsigned samples, size_t size, unsigned array, uint64_t first, size_t n,
+void sample_inputs(unsigned samples, const Row *row, unsigned array, uint64_t first, size_t n,
                    void *out) {
     const uint64_t mask = (UINT64_C(1) << samples) - 1;
     for (size_t k = 0; k < n; k++) {
         /* further inputs: the same values in another order */
         const uint64_t i = array ? ((first + k) * 0x2545f491u + array) & mask : first + k;
-        put(out, size, k, samples == ALL_PATTERNS ? i : pattern(samples, size, i));
+        put(out, row->size, k, samples == ALL_PATTERNS ? i : pattern(samples, row, i));
     }
 }
 
-void sample_cotangents(size_t size, unsigned array, uint64_t first, size_t n, void *out) {
-    const unsigned width = size == 4 ? 23 : 52;
-    const uint64_t bias = size == 4 ? 127 : 1023, sign = UINT64_C(1) << (size * 8 - 1);
-    const uint64_t one = bias << width, infinity = (2 * bias + 1) << width;
+void sample_cotangents(const Row *row, unsigned array, uint64_t first, size_t n, void *out) {
+    const size_t size = row->size;
+    const unsigned width = row->mantissa;
+    const uint64_t bias = row_bias(row), sign = UINT64_C(1) << (size * 8 - 1);
+    const uint64_t one = bias << width, infinity = row_infinity(row);
     const uint64_t list[] = {one,
                              one,
                              one,
@@ -76,12 +82,13 @@ void sample_cotangents(size_t size, unsigned array, uint64_t first, size_t n, vo
                              sign,
                              infinity,
                              infinity | sign,
-                             infinity | UINT64_C(1) << (width - 1),    /* NaN */
-                             1,                                        /* the smallest subnormal */
-                             sign | UINT64_C(0x12345) << (width - 20), /* another one */
-                             UINT64_C(1) << width,                     /* the smallest normal */
-                             infinity - 1,                             /* the largest */
-                             (bias - 40) << width | UINT64_C(3) << (width - 3)};
+                             infinity | UINT64_C(1) << (width - 1),   /* NaN */
+                             1,                                       /* the smallest subnormal */
+                             sign | UINT64_C(0x12345) << width >> 20, /* another one */
+                             UINT64_C(1) << width,                    /* the smallest normal */
+                             infinity - 1,                            /* the largest */
+                             (bias > 40 ? bias - 40 : bias - 8) << width | UINT64_C(3)
+                                                                               << (width - 3)};
     for (size_t k = 0; k < n; k++) {
         const uint64_t r = mix((first + k) * 2 + (uint64_t)array * 0x1000000000u), choice = r % 20;
         uint64_t bits = r >> 8; /* 14, 15: any bits at all */
