@@ -221,8 +221,9 @@ typedef struct actc_argument {
 ACTC_API size_t actc_kernel_argument_count(const actc_kernel *kernel);
 ACTC_API actc_status actc_kernel_argument(const actc_kernel *kernel, size_t index, actc_argument *out);
 
-/* The function itself: for an elementwise kernel `void f(size_t n, const T *input, …, T *output, …)`, n elements each,
- * arrays contiguous; output and input may be the same array but not overlap otherwise. Lives as long as the kernel. */
+/* The function itself: for an elementwise kernel `void f(size_t n, const T *input, …, T *output, …)`, n elements each
+ * (T is uint16_t for halves), arrays contiguous; output and input may be the same array but not overlap otherwise. Lives as
+ * long as the kernel. */
 typedef void actc_function(void);
 ACTC_API actc_function *actc_kernel_function(const actc_kernel *kernel);
 
