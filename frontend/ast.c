@@ -318,7 +318,7 @@ static const struct {
 
 static void print(const Expr *e, Buf *out, unsigned level);
 
-static void print_axes(const Axis *axes, Buf *out) {
+void axes_print(const Axis *axes, Buf *out) {
     if (!axes) return;
     buf_putc(out, '[');
     for (const Axis *a = axes; a; a = a->next) {
@@ -330,7 +330,7 @@ static void print_axes(const Axis *axes, Buf *out) {
 
 static void print_call(const Call *c, Buf *out) {
     buf_puts(out, c->name);
-    print_axes(c->axes, out);
+    axes_print(c->axes, out);
     if (c->stage && !c->args) return;
     buf_putc(out, '(');
     bool params = false;
@@ -442,7 +442,7 @@ void expr_print(const Expr *e, Buf *out) { print(e, out, 0); }
 
 static void print_param(const Param *p, Buf *out) {
     buf_printf(out, "%s%s", p->learn ? "learn " : "", p->name);
-    print_axes(p->axes, out);
+    axes_print(p->axes, out);
     if (!p->value) return;
     buf_puts(out, " = ");
     expr_print(p->value, out);
@@ -465,7 +465,7 @@ void def_print_head(const Def *d, Buf *out) {
         for (uint32_t i = 0; i < d->ninputs; i++) {
             if (i > 0) buf_puts(out, ", ");
             buf_puts(out, d->inputs[i].name);
-            print_axes(d->inputs[i].axes, out);
+            axes_print(d->inputs[i].axes, out);
         }
         for (uint32_t i = 0; i < d->nparams; i++) {
             buf_puts(out, i > 0 ? ", " : "; ");

@@ -1,32 +1,9 @@
 /* Checks one definition, after those that it uses: what is a number and what a condition, which
  * arguments a call gives to which inputs and params, what must be constant, which axes there are.
  * What a mistake gives is KIND_BAD, about which everything after it is silent. */
-#include "frontend.h"
+#include "checker.h"
 
 #include <string.h>
-
-typedef struct {
-    Kind kind;
-    const char *varies; /* NULL: constant; else an input, learnable or random number in it */
-    AxisSet axes;
-    bool loose; /* its axes are not known */
-} Info;
-
-typedef struct {
-    const Module *m;
-    Arena *arena;
-    Diags *diags;
-    Def *d;
-    Info *slots;
-    const Axis *axes[LIMIT_AXES]; /* bit i + 1 of an AxisSet */
-    unsigned naxes;
-} Checker;
-
-#define REPORT(c, span, ...)                                                                       \
-    ((c)->d->bad = true,                                                                           \
-     diag_report((c)->diags, source_loc((c)->diags, (c)->d->source, (span)), __VA_ARGS__))
-#define NOTE(c, source, span, ...)                                                                 \
-    diag_report((c)->diags, source_loc((c)->diags, (source), (span)), __VA_ARGS__)
 
 static const Info bad = {.kind = KIND_BAD, .loose = true};
 
@@ -35,14 +12,6 @@ static bool same(const char *a, const char *b) { return a == b || strcmp(a, b) =
 static Info check(Checker *c, Expr *e);
 
 /* ---- kinds ---- */
-
-/* What both values together are; their kinds are the caller's business. */
-static Info join(Info a, Info b) {
-    return (Info){.kind = a.kind,
-                  .varies = a.varies ? a.varies : b.varies,
-                  .axes = a.axes | b.axes,
-                  .loose = a.loose || b.loose};
-}
 
 /* A param without a default is what its first use needs. */
 static void decide(Checker *c, const Expr *e, Info *info, Kind kind) {
@@ -76,42 +45,7 @@ static Info want(Checker *c, Expr *e, Kind kind) {
     return bad;
 }
 
-/* ---- axes ---- */
-
-static AxisSet axis_bit(const Checker *c, const char *name) {
-    if (strcmp(name, "..") == 0) return AXES_REST;
-    for (unsigned i = 0; i < c->naxes; i++)
-        if (same(c->axes[i]->name, name)) return (AxisSet)2 << i;
-    return 0;
-}
-
-/* The axes written in a declaration; new names are bound. */
-static AxisSet declare_axes(Checker *c, const Axis *list, bool learn) {
-    AxisSet set = 0;
-    for (const Axis *a = list; a; a = a->next) {
-        if (strcmp(a->name, "*") == 0) {
-            REPORT(c, a->span, DIAG_AXIS_STAR);
-            continue;
-        }
-        if (learn && strcmp(a->name, "..") == 0) {
-            REPORT(c, a->span, DIAG_LEARN_REST);
-            continue;
-        }
-        AxisSet bit = axis_bit(c, a->name);
-        if (!bit) {
-            if (c->naxes == LIMIT_AXES) {
-                REPORT(c, a->span, DIAG_AXES_TOO_MANY, LIMIT_AXES);
-                return set;
-            }
-            c->axes[c->naxes++] = a;
-            bit = axis_bit(c, a->name);
-        } else if (set & bit) {
-            REPORT(c, a->span, DIAG_AXIS_TWICE, a->name);
-        }
-        set |= bit;
-    }
-    return set;
-}
+/* ---- reductions ---- */
 
 static Info check_reduction(Checker *c, Expr *e) {
     Call *call = e->call;
@@ -126,6 +60,7 @@ static Info check_reduction(Checker *c, Expr *e) {
         return bad;
     }
     AxisSet gone = 0;
+    info.axes = axes_known(c, info.axes);
     for (const Axis *a = call->axes; a; a = a->next) {
         if (strcmp(a->name, "*") == 0) {
             if (call->axes->next) REPORT(c, a->span, DIAG_AXIS_STAR);
@@ -136,11 +71,11 @@ static Info check_reduction(Checker *c, Expr *e) {
             REPORT(c, a->span, DIAG_AXIS_REST_REDUCED);
             continue;
         }
-        const AxisSet bit = axis_bit(c, a->name);
+        const AxisSet bit = axes_find(c, a->name);
         if (!bit) {
             const char *best = NULL;
             for (unsigned i = 0; i < c->naxes; i++)
-                best = diag_nearer(a->name, c->axes[i]->name, best);
+                if (c->axes[i].declared) best = diag_nearer(a->name, c->axes[i].name, best);
             Buf hint;
             buf_init(&hint, c->arena);
             if (best)
@@ -156,7 +91,7 @@ static Info check_reduction(Checker *c, Expr *e) {
         gone |= bit;
     }
     info.axes &= ~gone;
-    if (gone == ~(AxisSet)0) info.loose = false;
+    if (gone == ~(AxisSet)0) info.loose = info.split = false;
     return info;
 }
 
@@ -184,9 +119,9 @@ static uint32_t count_params(const Def *f) {
     return n;
 }
 
-static void give_input(Checker *c, Call *call, uint32_t i, Expr *value, Info *result) {
+static Info give_input(Checker *c, Call *call, uint32_t i, Expr *value) {
     call->bound[i] = value;
-    *result = join(want(c, value, KIND_NUMBER), *result);
+    return want(c, value, KIND_NUMBER);
 }
 
 static void give_param(Checker *c, Call *call, uint32_t i, Expr *value) {
@@ -237,18 +172,9 @@ static void give_named(Checker *c, Call *call, const Arg *a) {
 /* linear(64, 32): the sizes of the named axes, in order of first appearance. */
 static bool give_size(Checker *c, const Call *call, const Arg *a, unsigned index) {
     const Def *f = call->ref.def;
-    const char *names[LIMIT_AXES];
-    unsigned n = 0;
-    for (uint32_t i = 0; i < f->ninputs + f->nparams; i++) {
-        const Axis *x = i < f->ninputs ? f->inputs[i].axes : f->params[i - f->ninputs].axes;
-        for (; x; x = x->next) {
-            unsigned k = 0;
-            while (k < n && !same(names[k], x->name)) k++;
-            if (k == n && n < LIMIT_AXES && strcmp(x->name, "..") != 0) names[n++] = x->name;
-        }
-    }
-    if (index >= n) {
-        REPORT(c, a->value->span, DIAG_STAGE_SIZES, call->name, (int)n, n == 1 ? "is" : "es");
+    if (index >= f->ndeclared) {
+        REPORT(c, a->value->span, DIAG_STAGE_SIZES, call->name, (int)f->ndeclared,
+               f->ndeclared == 1 ? "is" : "es");
         return false;
     }
     bool good = a->value->kind == EXPR_NUMBER;
@@ -256,6 +182,7 @@ static bool give_size(Checker *c, const Call *call, const Arg *a, unsigned index
         NUMBER_TEMP(v, NUMBER_BITS);
         good = number_value(a->value->text, v) && mpfr_integer_p(v) && mpfr_cmp_ui(v, 1) >= 0 &&
                mpfr_cmp_ui(v, 0x7fffffff) <= 0;
+        if (good) call->sizes[index] = (uint32_t)mpfr_get_ui(v, MPFR_RNDN);
     }
     if (!good) REPORT(c, a->value->span, DIAG_STAGE_SIZE);
     return good;
@@ -263,6 +190,33 @@ static bool give_size(Checker *c, const Call *call, const Arg *a, unsigned index
 
 static void check_args(Checker *c, const Call *call) {
     for (const Arg *a = call->args; a; a = a->next) check(c, a->value);
+}
+
+/* What to write in place of a stage that gives something. */
+static const char *stage_hint(Checker *c, const Call *call) {
+    const Def *d = c->d;
+    const bool alone = d->kind == DEF_PIPELINE && d->body->count == 1;
+    Buf hint;
+    buf_init(&hint, c->arena);
+    if (!alone) {
+        buf_printf(&hint, "; write '%s' alone", call->name);
+    } else if (d->name) {
+        Expr value = {.kind = EXPR_CALL, .depth = 1, .call = &(Call){0}};
+        *value.call = *call;
+        value.call->stage = false;
+        buf_printf(&hint,
+                   "; a call alone after '=' gives only those: write '%s', or '%s() = ", call->name,
+                   d->name);
+        expr_print(&value, &hint);
+        buf_puts(&hint, "' for its value");
+    } else {
+        const char *input = "x";
+        if (call->ref.kind == REF_DEF && call->ref.def->ninputs)
+            input = call->ref.def->inputs[0].name;
+        buf_printf(&hint, "; a call alone gives only those: write '%s', and %s=… beside it",
+                   call->name, input);
+    }
+    return hint.s;
 }
 
 /* `flow` is the value that comes through the arrow into a stage; NULL in an expression, and for the
@@ -281,8 +235,10 @@ static Info call_def(Checker *c, Expr *e, const Info *flow) {
         return bad;
     }
     call->bound = ARENA_ARRAY(c->arena, Expr *, (size_t)f->ninputs + f->nparams);
-    Info result = flow ? *flow : (Info){.kind = KIND_NUMBER};
+    Info *args = ARENA_ARRAY(c->arena, Info, (size_t)f->ninputs + 1);
+    Span *spans = ARENA_ARRAY(c->arena, Span, (size_t)f->ninputs + 1);
     const bool sizes = call->stage && has_learnables(f);
+    if (sizes) call->sizes = ARENA_ARRAY(c->arena, uint32_t, f->naxes);
     uint32_t input = 0, param = 0;
     unsigned size = 0;
     bool named = false, failed = false;
@@ -299,7 +255,8 @@ static Info call_def(Checker *c, Expr *e, const Info *flow) {
         } else if (sizes) {
             failed = !give_size(c, call, a, size++);
         } else if (!call->stage && !a->param && input < f->ninputs) {
-            give_input(c, call, input++, a->value, &result);
+            args[input] = give_input(c, call, input, a->value);
+            spans[input++] = a->value->span;
         } else {
             while (param < f->nparams && f->params[param].learn) param++;
             if (param < f->nparams) {
@@ -308,10 +265,11 @@ static Info call_def(Checker *c, Expr *e, const Info *flow) {
             }
             failed = true;
             if (call->stage && count_params(f) == 0)
-                REPORT(c, a->value->span, DIAG_NO_PARAMS, call->name);
+                REPORT(c, a->value->span, DIAG_NO_PARAMS, call->name, stage_hint(c, call));
             else
                 REPORT(c, a->value->span, DIAG_TOO_MANY_ARGS, call->name,
-                       count_text(c, call->stage ? 0 : f->ninputs, count_params(f)));
+                       count_text(c, call->stage ? 0 : f->ninputs, count_params(f)),
+                       call->stage ? "; here a call gives params only" : "");
             NOTE(c, f->source, f->name_span, DIAG_NOTE_DEFINED, call->name);
         }
     }
@@ -331,12 +289,19 @@ static Info call_def(Checker *c, Expr *e, const Info *flow) {
         NOTE(c, f->source, f->params[i].span, DIAG_NOTE_DEFINED, f->params[i].name);
         return bad;
     }
+    if (flow) {
+        args[0] = *flow;
+        spans[0] = call->name_span;
+    }
+    const bool first = call->stage && !flow;
+    Info result = axes_call(c, call, first ? NULL : args, spans);
+    result.kind = c->diags->errors > errors ? KIND_BAD : KIND_NUMBER;
+    for (uint32_t i = 0; !first && i < f->ninputs; i++) {
+        if (args[i].kind == KIND_BAD) result.kind = KIND_BAD;
+        if (!result.varies) result.varies = args[i].varies;
+    }
+    if (first && f->ninputs) result.varies = f->inputs[0].name;
     if (!result.varies) result.varies = f->varies;
-    if (call->stage && !flow) result.varies = f->ninputs ? f->inputs[0].name : f->varies;
-    if (result.kind != KIND_BAD) result.kind = KIND_NUMBER;
-    bool elementwise = true;
-    for (uint32_t i = 0; i < f->ninputs; i++) elementwise = elementwise && !f->inputs[i].axes;
-    if (!elementwise || has_learnables(f) || f->kind == DEF_PIPELINE) result.loose = true;
     return result;
 }
 
@@ -346,22 +311,23 @@ static Info call_elementary(Checker *c, Expr *e, const Info *flow) {
     elementary_arity(call->ref.op, &least, &most);
     Info result = flow ? *flow : (Info){.kind = KIND_NUMBER};
     if (call->stage && call->args) {
-        REPORT(c, call->args->value->span, DIAG_NO_PARAMS, call->name);
+        REPORT(c, call->args->value->span, DIAG_NO_PARAMS, call->name, stage_hint(c, call));
         check_args(c, call);
         return bad;
     }
-    if (call->stage && !flow) return (Info){.kind = KIND_NUMBER, .varies = "x", .axes = AXES_REST};
+    if (call->stage && !flow) {
+        c->rests = least;
+        return (Info){.kind = KIND_NUMBER, .varies = "x", .axes = AXES_REST};
+    }
     for (const Arg *a = call->args; a; a = a->next) {
         if (a->param) {
-            if (a->name)
-                REPORT(c, a->span, DIAG_UNKNOWN_PARAM, call->name, a->name, "");
-            else
-                REPORT(c, a->value->span, DIAG_NO_PARAMS, call->name);
+            REPORT(c, a->name ? a->span : a->value->span, DIAG_NO_PARAMS, call->name,
+                   "; give its arguments by their places");
             check(c, a->value);
             return bad;
         }
         const Info info = want(c, a->value, KIND_NUMBER);
-        result = n++ == 0 && !flow ? info : join(result, info);
+        result = n++ == 0 && !flow ? info : axes_join(c, result, info);
         if (info.kind == KIND_BAD) result.kind = KIND_BAD;
     }
     if (flow && least != 1) {
@@ -409,6 +375,7 @@ static Info check_call(Checker *c, Expr *e, const Info *flow) {
 
 static Info check_pipe(Checker *c, Expr *e) {
     Info flow = {.kind = KIND_NUMBER};
+    unsigned known = c->naxes; /* axes that other values may have */
     for (uint32_t i = 0; i < e->count; i++) {
         Expr *item = e->items[i];
         if (i == 0 && !e->op)
@@ -417,6 +384,8 @@ static Info check_pipe(Checker *c, Expr *e) {
             flow = bad;
         else
             flow = check_call(c, item, i == 0 ? NULL : &flow);
+        if (i == 0) known = c->naxes;
+        axes_forget(c, known, &flow);
     }
     return flow;
 }
@@ -463,7 +432,7 @@ static Info check_branches(Checker *c, Expr *e) {
         decide(c, e->arg[1], &a, b.kind == KIND_CONDITION ? b.kind : KIND_NUMBER);
     if (b.kind == KIND_UNKNOWN)
         decide(c, e->arg[2], &b, a.kind == KIND_CONDITION ? a.kind : KIND_NUMBER);
-    Info result = join(join(a, b), condition);
+    Info result = axes_join(c, axes_join(c, a, b), condition);
     if (condition.kind == KIND_BAD || a.kind == KIND_BAD || b.kind == KIND_BAD) {
         result.kind = KIND_BAD;
     } else if (a.kind != b.kind) {
@@ -479,7 +448,7 @@ static Info check_operands(Checker *c, Expr *e) {
     const Info a = want(c, e->arg[0], kind);
     if (e->kind == EXPR_UNARY) return a;
     const Info b = want(c, e->arg[1], kind);
-    Info result = join(a, b);
+    Info result = axes_join(c, a, b);
     if (b.kind == KIND_BAD) result.kind = KIND_BAD;
     return result;
 }
@@ -489,7 +458,7 @@ static Info check_comparison(Checker *c, Expr *e) {
     for (uint32_t i = 0; i < e->count; i++) {
         const Info info = want(c, e->items[i], KIND_NUMBER);
         const bool wrong = result.kind == KIND_BAD || info.kind == KIND_BAD;
-        result = join(result, info);
+        result = axes_join(c, result, info);
         result.kind = wrong ? KIND_BAD : KIND_CONDITION;
     }
     return result;
@@ -524,21 +493,19 @@ static Info check(Checker *c, Expr *e) {
 
 /* ---- definitions ---- */
 
-/* Without a list: a pipeline if the body is stages, or one function's name, or a call that gives
- * params; otherwise a constant. Elementary functions and those without params have nothing to be
- * given but a value. */
+/* Without a list: a pipeline if the body is stages, or one function's name, or a call, which gives
+ * params; otherwise a constant. Elementary functions have no params, so that a call of one gives
+ * its value. */
 static DefKind classify(Checker *c, Def *d) {
     if (d->has_list) return DEF_FUNCTION;
     Expr *e = d->body;
     if (e->kind == EXPR_PIPE) return DEF_PIPELINE;
     bool stage = false;
-    if (e->kind == EXPR_NAME) {
+    if (e->kind == EXPR_NAME)
         stage =
             e->ref.kind == REF_OP || (e->ref.kind == REF_DEF && e->ref.def->kind != DEF_CONSTANT);
-    } else if (e->kind == EXPR_CALL && e->call->ref.kind == REF_DEF) {
-        const Def *f = e->call->ref.def;
-        stage = f->kind == DEF_PIPELINE || (f->kind == DEF_FUNCTION && f->nparams > 0);
-    }
+    else if (e->kind == EXPR_CALL && e->call->ref.kind == REF_DEF)
+        stage = e->call->ref.def->kind != DEF_CONSTANT && !elementary_is(e->call->ref.def);
     if (!stage) return DEF_CONSTANT;
     resolve_stage(c->arena, e);
     Expr *pipe = ARENA_NEW(c->arena, Expr);
@@ -578,7 +545,7 @@ static void check_params(Checker *c) {
         if (p->learn) {
             if (value.kind == KIND_CONDITION) REPORT(c, p->value->span, DIAG_WANTS_NUMBER);
             *slot = (Info){
-                .kind = KIND_NUMBER, .varies = p->name, .axes = declare_axes(c, p->axes, true)};
+                .kind = KIND_NUMBER, .varies = p->name, .axes = axes_declare(c, p->axes, true)};
             if (!d->varies) d->varies = p->name;
         } else {
             if (p->axes) REPORT(c, p->span, DIAG_PARAM_AXES, p->name, p->name);
@@ -597,7 +564,8 @@ static void check_grads(Checker *c) {
         const Info info = want(c, g->value, KIND_NUMBER);
         if (d->bad || info.kind == KIND_BAD) continue;
         const Info *target = &c->slots[g->slot];
-        if (!info.loose && !target->loose && (info.axes & ~target->axes))
+        if (!info.loose && !info.split && !target->loose &&
+            (axes_known(c, info.axes) & ~target->axes))
             REPORT(c, g->value->span, DIAG_GRAD_AXES, g->name, g->name);
     }
 }
@@ -609,10 +577,12 @@ void check_def(const Module *m, Arena *arena, Diags *diags, Def *d) {
     d->kind = classify(&c, d);
     for (uint32_t i = 0; i < def_first_param(d); i++) {
         const Input *in = &d->inputs[i];
-        const AxisSet axes = in->axes ? declare_axes(&c, in->axes, false) : AXES_REST;
+        if (!in->axes && c.rests++ == 0) c.before_rest = c.naxes;
+        const AxisSet axes = in->axes ? axes_declare(&c, in->axes, false) : AXES_REST;
         c.slots[i] = (Info){.kind = KIND_NUMBER, .varies = in->name, .axes = axes};
     }
     check_params(&c);
+    d->ndeclared = c.naxes;
     const uint32_t wheres = def_first_param(d) + d->nparams;
     for (uint32_t i = 0; i < d->nwheres; i++) c.slots[wheres + i] = check(&c, d->wheres[i].value);
     Info body = check(&c, d->body);
@@ -625,6 +595,7 @@ void check_def(const Module *m, Arena *arena, Diags *diags, Def *d) {
     for (uint32_t i = 0; i < d->nparams; i++)
         if (d->params[i].kind == KIND_UNKNOWN) d->params[i].kind = KIND_NUMBER;
     if (d->kind == DEF_PIPELINE) take_inputs(&c, d);
+    axes_finish(&c, body);
     /* Random numbers and learnables of the functions that it calls. */
     for (size_t i = 0; i < d->nuses && !d->varies; i++) d->varies = d->uses[i].def->varies;
     if (body.kind == KIND_BAD) d->bad = true;

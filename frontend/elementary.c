@@ -41,6 +41,10 @@ Ref elementary_find(const char *name, bool call) {
     return (Ref){.kind = REF_NONE};
 }
 
+bool elementary_is(const Def *d) {
+    return d->source->internal && d->nparams == 0 && elementary_find(d->name, true).kind == REF_OP;
+}
+
 bool elementary_reduction(const char *name, Reduction *out) {
     for (uint32_t i = 0; i < COUNT(reductions); i++) {
         if (strcmp(reductions[i], name) != 0) continue;

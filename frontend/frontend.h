@@ -1,8 +1,8 @@
 /* From text to a checked tree, and from the tree to a graph. The map of this folder, in the order
  * in which data flows:
  *
- *   text --parse.c (act.l, act.y, ast.c)--> definitions --resolve.c--> names bound --check.c-->
- * checked --lower.c--> Graph
+ *   text --parse.c (act.l, act.y, ast.c)--> definitions --resolve.c--> names bound --check.c,
+ * axes.c--> checked --lower.c--> Graph
  *
  * `use` brings in other files, which sema.c loads through a Loader. A text is lexed as a whole, cut
  * where definitions begin, and each definition is parsed alone, so that a broken one spoils no
@@ -135,6 +135,8 @@ struct Call {
     /* For a definition: the value of each input and then of each param; NULL where the default
      * holds, or, in a stage, where the value flows in. Filled in by check.c. */
     Expr **bound;
+    uint32_t
+        *sizes; /* of the axes of a definition with learnables, 0 where not given; by check.c */
 };
 
 /* What a value is. Unknown is a param without a default, until its first use decides. */
@@ -169,6 +171,13 @@ typedef struct {
     Span span;
 } Use;
 
+/* An axis of a definition: one that it declares, in order of first appearance, or one that a call
+ * in it brought along. */
+typedef struct {
+    const char *name;
+    uint32_t size; /* 0 where the source does not fix it */
+} DefAxis;
+
 typedef enum { DEF_FUNCTION, DEF_PIPELINE, DEF_CONSTANT } DefKind;
 typedef enum { DEF_NEW, DEF_ACTIVE, DEF_DONE } DefState;
 
@@ -188,6 +197,13 @@ struct Def {
     Local *wheres, *grads;
     uint32_t ninputs, nparams, nwheres, ngrads;
     Expr *body;
+    /* By axes.c: axis k is bit k + 1 of an AxisSet. */
+    DefAxis *axes;
+    uint32_t naxes, ndeclared;
+    AxisSet result;    /* the axes of its value */
+    bool loose, split; /* they are not known; `..` among them is not all that the inputs' is */
+    uint8_t *tail;     /* the axes that what `..` stands for must end in, from the right */
+    uint32_t ntail;
     const Def *before; /* the definition in front of it in the text */
     Use *uses;         /* the definitions named in it, by resolve.c */
     size_t nuses, uses_cap;
@@ -247,6 +263,7 @@ void expr_print(const Expr *e, Buf *out);
 /* Parts of it: `name(inputs; params) =`, `grad x = e`. */
 void def_print_head(const Def *d, Buf *out);
 void grad_print(const Local *g, Buf *out);
+void axes_print(const Axis *axes, Buf *out); /* [.., d], or nothing */
 /* A name as the tree has it: Greek letters in ASCII. */
 char *name_ascii(Arena *arena, const char *name);
 /* For messages: 'name', in quotes, or "the expression". */
@@ -263,6 +280,8 @@ bool frontend_format(Arena *arena, Intern *names, Diags *diags, Source text, Buf
 /* An elementary function, a constant, a random number or a reduction (by `call`: what f(…) can
  * mean, else what a plain name can). REF_NONE if it is none. */
 Ref elementary_find(const char *name, bool call);
+/* Whether a definition is the library's own of an elementary function, which has no params. */
+bool elementary_is(const Def *d);
 /* Whether it is a reduction in front of [axes](…); max and min are so there. */
 bool elementary_reduction(const char *name, Reduction *out);
 /* The value of a number as written, at the precision of v; false if it is beyond LIMIT_EXPONENT. */

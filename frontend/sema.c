@@ -324,7 +324,7 @@ static bool is_stage(const Module *m, const Expr *e) {
     for (const Arg *a = e->call->args; a; a = a->next)
         if (!a->param && has_free_name(m, a->value)) return false; /* elu(x): x is an input */
     const Def *f = module_find(m, e->call->name);
-    return f && (f->nparams > 0 || f->kind == DEF_PIPELINE);
+    return f && f->kind != DEF_CONSTANT && !elementary_is(f);
 }
 
 const Def *frontend_function(Module *m, Diags *diags, Source text) {
