@@ -308,6 +308,10 @@ Def *module_find_own(const Module *m, const char *name);
  * is the nearest among other candidates, or NULL. */
 const char *module_hint(const Module *m, Arena *arena, const char *name, bool call,
                         const char *best);
+/* Whether m uses `other`, perhaps through a file that it uses. */
+bool module_uses(const Module *m, const Module *other);
+/* The name in a slot, and where it is declared. */
+const char *def_slot_name(const Def *d, uint32_t slot, Span *span);
 /* The first slot of a param. */
 static inline uint32_t def_first_param(const Def *d) { return d->has_list ? d->ninputs : 0; }
 static inline uint32_t def_slots(const Def *d) {
@@ -329,6 +333,13 @@ bool check_constant(const Module *m, Arena *arena, Diags *diags, Def *d, Kind ki
  * meant so: the body has a derivative there (it is not 0, as for round), the override is no
  * constant, and was not written in parentheses. */
 void check_overrides(const Module *m, Diags *diags);
+
+/* ---- shadow.c: names that hide others ---- */
+
+/* Names of `other`, which m is about to use, that mean something else already. */
+void shadow_uses(const Module *m, Diags *diags, const FileUse *use, const Module *other);
+/* Definitions of m, and names in them, that hide others. */
+void shadow_definitions(const Module *m, Diags *diags);
 
 /* ---- sema.c: modules ---- */
 
@@ -377,9 +388,11 @@ Graph *frontend_lower_value(Arena *arena, const Module *m, const Def *d, Type re
                             const Setting *settings, size_t nsettings, Diags *diags);
 
 /* For check_overrides: the body without its `grad` clauses as the first output, then what each
- * clause gives; params without a default are 1/2 or true. */
-Graph *frontend_lower_overrides(Arena *arena, const Module *m, const Def *d, Type real,
-                                Diags *diags);
+ * clause gives, all for one element: inputs and learnables are scalars whatever their axes, and
+ * reductions are refused. Params have their defaults (1/2 or true where there is none), or, with
+ * `vary`, other values, which are appended to `params`. */
+Graph *frontend_lower_overrides(Arena *arena, const Module *m, const Def *d, Type real, bool vary,
+                                Buf *params, Diags *diags);
 
 /* ---- std.c: examples/.act files, embedded by the build ---- */
 

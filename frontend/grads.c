@@ -5,20 +5,38 @@
 #include "frontend.h"
 
 #include <math.h>
+#include <string.h>
 
 enum {
-    POINTS = 11,
-    PRECISION = 128,
+    NEAR = 11,
+    FAR = 6,
+    FAR_VARIABLES = 3, /* so many variables are tried far out, one after the other */
+    /* Far out exp(x)^2 - exp(2*x) must still cancel to nothing. */
+    NEAR_PRECISION = 128,
+    FAR_PRECISION = 640,
     MOST_NODES = 20000 /* of all graphs of a module together: a text of a million clauses is not
                           tried for hours */
 };
 
-static const double values[POINTS] = {0.43, -0.37, 1.61, -1.27, 0.11, -0.83,
-                                      2.9,  -3.3,  0.71, -0.07, 7.3};
+static const double near[NEAR] = {0.43, -0.37, 1.61, -1.27, 0.11, -0.83,
+                                  2.9,  -3.3,  0.71, -0.07, 7.3};
+static const double far[FAR] = {13.1, -17.3, 41.9, -57.7, 120.3, -141.1};
+
+/* What is tried of one definition, with one set of params. */
+typedef struct {
+    const Def *d;
+    Diags *diags;
+    const char *params; /* of those that do not have their defaults: ", a = 1" */
+    Graph *g;
+    const Local **clauses;
+    bool **reported; /* for each of them */
+    size_t count;
+    mpfr_ptr *vars, *outs; /* what a clause gives, and the derivative, in turn */
+} Trial;
 
 static mpfr_ptr new_number(Arena *arena) {
     mpfr_ptr v = arena_alloc(arena, sizeof *v);
-    number_init(v, arena_alloc(arena, mpfr_custom_get_size(PRECISION)), PRECISION);
+    number_init(v, arena_alloc(arena, mpfr_custom_get_size(FAR_PRECISION)), FAR_PRECISION);
     return v;
 }
 
@@ -30,68 +48,98 @@ static bool differ(mpfr_srcptr given, mpfr_srcptr derivative) {
     return fabs(a - b) > 1e-6 * fmax(fabs(a), fabs(b)) + 1e-12;
 }
 
-static void report(const Def *d, const Local *clause, Diags *diags, const Graph *g,
-                   const mpfr_srcptr *vars, mpfr_srcptr given, mpfr_srcptr derivative) {
+static void report(const Trial *t, const Local *clause, mpfr_srcptr given, mpfr_srcptr derivative) {
     Buf where, a, b;
-    buf_init(&where, diags->arena);
-    buf_init(&a, diags->arena);
-    buf_init(&b, diags->arena);
-    for (size_t i = 0; i < g->nvars; i++)
-        buf_printf(&where, "%s%s = %.4g", i ? ", " : "", g->vars[i].name,
-                   mpfr_get_d(vars[i], MPFR_RNDN));
+    buf_init(&where, t->diags->arena);
+    buf_init(&a, t->diags->arena);
+    buf_init(&b, t->diags->arena);
+    for (size_t i = 0; i < t->g->nvars; i++)
+        buf_printf(&where, "%s%s = %.4g", i ? ", " : "", t->g->vars[i].name,
+                   mpfr_get_d(t->vars[i], MPFR_RNDN));
+    buf_puts(&where, t->params);
     buf_printf(&a, "%.6g", mpfr_get_d(given, MPFR_RNDN));
     buf_printf(&b, "%.6g", mpfr_get_d(derivative, MPFR_RNDN));
-    const Loc loc = source_loc(diags, d->source, clause->value->span);
-    diag_report(diags, loc, DIAG_GRAD_DIFFERS, clause->name, a.s, where.s, d->name, b.s);
-    diag_report(diags, loc, DIAG_NOTE_MEANT, clause->name);
+    const Loc loc = source_loc(t->diags, t->d->source, clause->value->span);
+    diag_report(t->diags, loc, DIAG_GRAD_DIFFERS, clause->name, a.s, where.s, t->d->name, b.s);
+    diag_report(t->diags, loc, DIAG_NOTE_MEANT, clause->name);
+}
+
+static void try_point(Trial *t, unsigned precision) {
+    eval_real(t->g, (const mpfr_srcptr *)t->vars, t->outs, precision);
+    for (size_t i = 0; i < t->count; i++) {
+        if (*t->reported[i] || !differ(t->outs[2 * i], t->outs[2 * i + 1])) continue;
+        *t->reported[i] = true;
+        report(t, t->clauses[i], t->outs[2 * i], t->outs[2 * i + 1]);
+    }
+}
+
+static void try_points(Trial *t) {
+    const size_t n = t->g->nvars;
+    for (size_t point = 0; point < NEAR; point++) {
+        for (size_t i = 0; i < n; i++)
+            mpfr_set_d(t->vars[i], near[(point + 4 * i) % NEAR], MPFR_RNDN);
+        try_point(t, NEAR_PRECISION);
+    }
+    for (size_t k = 0; k < n && k < FAR_VARIABLES; k++)
+        for (size_t point = 0; point < FAR; point++) {
+            for (size_t i = 0; i < n; i++)
+                mpfr_set_d(t->vars[i], i == k ? far[point] : near[(point + 4 * i) % NEAR],
+                           MPFR_RNDN);
+            try_point(t, FAR_PRECISION);
+        }
+}
+
+static Node *find_variable(const Graph *g, const char *name) {
+    size_t i = 0;
+    while (strcmp(g->vars[i].name, name) != 0) i++;
+    return g->vars[i].node;
 }
 
 static bool is_tried(const Local *clause, const Node *given) {
     return !clause->meant && !node_is_const(given);
 }
 
-/* Tries the clauses of one definition; returns how many nodes that took. */
-static size_t try_clauses(const Module *m, const Def *d, Diags *diags) {
+/* Tries the clauses of one definition; returns how many nodes that took. With `vary` all params
+ * have other values than their defaults: with a = 0, a*x would say nothing of its derivative. */
+static size_t try_clauses(const Module *m, const Def *d, Diags *diags, bool vary, bool *reported) {
     Diags silent; /* what cannot be lowered yet is not tried */
     diags_init(&silent, m->arena);
-    Graph *g = frontend_lower_overrides(m->arena, m, d, TYPE_F64, &silent);
+    Buf params;
+    buf_init(&params, m->arena);
+    Graph *g = frontend_lower_overrides(m->arena, m, d, TYPE_F64, vary, &params, &silent);
     if (!g || g->nnodes > MOST_NODES) return g ? g->nnodes : 0;
     Node **given = ARENA_ARRAY(m->arena, Node *, d->ngrads),
          **derivative = ARENA_ARRAY(m->arena, Node *, d->ngrads);
     Node **wrt = ARENA_ARRAY(m->arena, Node *, d->ngrads), *y = g->outs[0].node;
-    const Local **clauses = ARENA_ARRAY(m->arena, const Local *, d->ngrads);
-    size_t n = 0;
+    Trial t = {.d = d, .diags = diags, .params = params.s, .g = g};
+    t.clauses = ARENA_ARRAY(m->arena, const Local *, d->ngrads);
+    t.reported = ARENA_ARRAY(m->arena, bool *, d->ngrads);
     for (uint32_t i = 0; i < d->ngrads; i++) {
         if (!is_tried(&d->grads[i], g->outs[i + 1].node)) continue;
-        given[n] = g->outs[i + 1].node;
-        wrt[n] = g->vars[d->grads[i].slot]
-                     .node; /* the slots of inputs come first, and so do their variables */
-        clauses[n++] = &d->grads[i];
+        given[t.count] = g->outs[i + 1].node;
+        wrt[t.count] = find_variable(g, d->grads[i].name);
+        t.reported[t.count] = &reported[i];
+        t.clauses[t.count++] = &d->grads[i];
     }
-    if (n == 0) return g->nnodes;
-    diff_reverse(g, y, wrt, derivative, n);
+    if (t.count == 0) return g->nnodes;
+    diff_reverse(g, y, wrt, derivative, t.count);
     g->nouts = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < t.count; i++) {
         graph_output(g, "given", given[i]);
         graph_output(g, "derivative", derivative[i]);
     }
-    mpfr_ptr *outs = ARENA_ARRAY(m->arena, mpfr_ptr, g->nouts),
-             *vars = ARENA_ARRAY(m->arena, mpfr_ptr, g->nvars);
-    for (size_t i = 0; i < g->nouts; i++) outs[i] = new_number(m->arena);
-    for (size_t i = 0; i < g->nvars; i++) vars[i] = new_number(m->arena);
-    bool *reported = ARENA_ARRAY(m->arena, bool, n);
-    for (size_t point = 0; point < POINTS; point++) {
-        for (size_t i = 0; i < g->nvars; i++)
-            mpfr_set_d(vars[i], values[(point + 4 * i) % POINTS], MPFR_RNDN);
-        eval_real(g, (const mpfr_srcptr *)vars, outs, PRECISION);
-        for (size_t i = 0; i < n; i++) {
-            if (reported[i] || !differ(outs[2 * i], outs[2 * i + 1])) continue;
-            reported[i] = true;
-            report(d, clauses[i], diags, g, (const mpfr_srcptr *)vars, outs[2 * i],
-                   outs[2 * i + 1]);
-        }
-    }
+    t.outs = ARENA_ARRAY(m->arena, mpfr_ptr, g->nouts);
+    t.vars = ARENA_ARRAY(m->arena, mpfr_ptr, g->nvars);
+    for (size_t i = 0; i < g->nouts; i++) t.outs[i] = new_number(m->arena);
+    for (size_t i = 0; i < g->nvars; i++) t.vars[i] = new_number(m->arena);
+    try_points(&t);
     return g->nnodes;
+}
+
+static bool has_params(const Def *d) {
+    for (uint32_t i = 0; i < d->nparams; i++)
+        if (!d->params[i].learn) return true;
+    return false;
 }
 
 void check_overrides(const Module *m, Diags *diags) {
@@ -99,6 +147,8 @@ void check_overrides(const Module *m, Diags *diags) {
     for (size_t i = 0; i < m->defs.count && nodes < MOST_NODES; i++) {
         const Def *d = m->defs.items[i];
         if (d->bad || d->ngrads == 0) continue;
-        nodes += try_clauses(m, d, diags) + 10;
+        bool *reported = ARENA_ARRAY(m->arena, bool, d->ngrads);
+        nodes += try_clauses(m, d, diags, false, reported) + 10;
+        if (has_params(d)) nodes += try_clauses(m, d, diags, true, reported);
     }
 }

@@ -560,26 +560,45 @@ Graph *frontend_lower_value(Arena *arena, const Module *m, const Def *d, Type re
     return lower_root(arena, m, d, real, settings, nsettings, diags, true);
 }
 
-Graph *frontend_lower_overrides(Arena *arena, const Module *m, const Def *d, Type real,
-                                Diags *diags) {
+/* Another value than the default, of the same sign and about as large. */
+static Value vary_param(Lowering *l, const Param *p, Value v, Buf *said) {
+    if (!v.node->num) {
+        buf_printf(said, ", %s = %s", p->name, v.node->bits ? "false" : "true");
+        return (Value){graph_bool(l->g, !v.node->bits), false};
+    }
+    NUMBER_TEMP(number, NUMBER_BITS);
+    if (mpfr_zero_p(v.node->num))
+        mpfr_set_d(number, 0.4375, MPFR_RNDN);
+    else
+        mpfr_mul_d(number, v.node->num, 1.25, MPFR_RNDN);
+    buf_printf(said, ", %s = %.4g", p->name, mpfr_get_d(number, MPFR_RNDN));
+    return (Value){graph_number(l->g, l->g->real, number), false};
+}
+
+static Value trial_param(Lowering *l, const Param *p, bool vary, Buf *said) {
+    Value v = {NULL, false};
+    if (p->learn) return (Value){graph_var(l->g, VAR_LEARN, p->name, l->g->real, AXES_REST), true};
+    if (p->value)
+        v = default_param(l, NULL, (Span){0, 0}, l->root, p);
+    else
+        v.node =
+            p->kind == KIND_CONDITION ? graph_bool(l->g, true) : graph_float(l->g, l->g->real, 0.5);
+    return vary && !l->failed ? vary_param(l, p, v, said) : v;
+}
+
+Graph *frontend_lower_overrides(Arena *arena, const Module *m, const Def *d, Type real, bool vary,
+                                Buf *params, Diags *diags) {
     Lowering l = {.g = graph_new(arena, def_name(d), real),
                   .arena = arena,
                   .m = m,
                   .diags = diags,
                   .root = d};
     const Frame root = {.d = d, .slots = ARENA_ARRAY(arena, Value, def_slots(d))};
-    check_supported(&l, &root);
     Value *args = ARENA_ARRAY(arena, Value, (size_t)d->ninputs + d->nparams);
-    for (uint32_t i = 0; i < d->ninputs && !l.failed; i++)
+    for (uint32_t i = 0; i < d->ninputs; i++)
         args[i] = (Value){graph_var(l.g, VAR_INPUT, d->inputs[i].name, real, AXES_REST), true};
-    for (uint32_t i = 0; i < d->nparams && !l.failed; i++) {
-        const Param *p = &d->params[i];
-        if (p->value)
-            args[d->ninputs + i] = default_param(&l, NULL, (Span){0, 0}, d, p);
-        else
-            args[d->ninputs + i].node =
-                p->kind == KIND_CONDITION ? graph_bool(l.g, true) : graph_float(l.g, real, 0.5);
-    }
+    for (uint32_t i = 0; i < d->nparams && !l.failed; i++)
+        args[d->ninputs + i] = trial_param(&l, &d->params[i], vary, params);
     if (l.failed) return NULL;
     fill_slots(&l, &root, args, false);
     const Value y = lower(&l, &root, d->body);
