@@ -55,6 +55,12 @@ Def *module_find(const Module *m, const char *name) {
     return NULL;
 }
 
+bool module_uses(const Module *m, const Module *other) {
+    for (size_t i = 0; i < m->nused; i++)
+        if (m->used[i] == other) return true;
+    return false;
+}
+
 static const char *nearest_def(const Module *m, const char *name, bool call, const char *best) {
     for (size_t i = 0; i < m->defs.count && i < CANDIDATES; i++)
         if (call || !m->defs.items[i]->has_list)
@@ -86,6 +92,7 @@ typedef struct {
     uint32_t visible; /* slots below are; the others are `where` names that come later */
     bool no_locals;   /* in a default */
     bool collecting;  /* unknown names become inputs */
+    bool both;        /* it was said that a name is a function and a local value */
     bool comma;       /* it was said that a comma may be missing in front of this definition */
     uint32_t *table;  /* slot + 1 by name, open addressing; NULL if there are few */
     size_t table_cap;
@@ -97,7 +104,7 @@ typedef struct {
 #define NOTE(r, span, ...)                                                                         \
     diag_report((r)->diags, source_loc((r)->diags, (r)->d->source, (span)), __VA_ARGS__)
 
-static const char *slot_name(const Def *d, uint32_t slot, Span *span) {
+const char *def_slot_name(const Def *d, uint32_t slot, Span *span) {
     const uint32_t params = def_first_param(d), wheres = params + d->nparams;
     if (slot < params) return *span = d->inputs[slot].span, d->inputs[slot].name;
     if (slot < wheres) return *span = d->params[slot - params].span, d->params[slot - params].name;
@@ -109,13 +116,13 @@ static bool find_local(const Resolver *r, const char *name, uint32_t *slot) {
     const uint32_t n = def_slots(r->d);
     if (!r->table) {
         for (*slot = 0; *slot < n; ++*slot)
-            if (same(slot_name(r->d, *slot, &span), name)) return true;
+            if (same(def_slot_name(r->d, *slot, &span), name)) return true;
         return false;
     }
     size_t at = hash_bytes(name, strlen(name), 0) & (r->table_cap - 1);
     for (; r->table[at]; at = (at + 1) & (r->table_cap - 1)) {
         *slot = r->table[at] - 1;
-        if (same(slot_name(r->d, *slot, &span), name)) return true;
+        if (same(def_slot_name(r->d, *slot, &span), name)) return true;
     }
     return false;
 }
@@ -130,10 +137,10 @@ static void add_locals(Resolver *r) {
     }
     for (uint32_t slot = 0; slot < n; slot++) {
         Span span, other;
-        const char *name = slot_name(r->d, slot, &span);
+        const char *name = def_slot_name(r->d, slot, &span);
         uint32_t first;
         if (find_local(r, name, &first) && first < slot) {
-            slot_name(r->d, first, &other);
+            def_slot_name(r->d, first, &other);
             REPORT(r, span, DIAG_NAME_TWICE, name, def_called(r->d, r->arena));
             NOTE(r, other, DIAG_NOTE_FIRST, name);
         } else if (r->table) {
@@ -148,7 +155,7 @@ static const char *nearest_local(const Resolver *r, const char *name) {
     const char *best = NULL;
     Span span;
     for (uint32_t slot = 0; slot < r->visible && slot < CANDIDATES; slot++)
-        best = diag_nearer(name, slot_name(r->d, slot, &span), best);
+        best = diag_nearer(name, def_slot_name(r->d, slot, &span), best);
     return best;
 }
 
@@ -168,7 +175,7 @@ static bool known_before(const Def *d, const char *name) {
     const Def *before = d->before;
     Span span;
     for (uint32_t i = 0; before && before->nwheres && i < def_slots(before) && i < CANDIDATES; i++)
-        if (same(slot_name(before, i, &span), name)) return true;
+        if (same(def_slot_name(before, i, &span), name)) return true;
     return false;
 }
 
@@ -214,7 +221,7 @@ static void resolve_name(Resolver *r, Expr *e) {
             return;
         }
         REPORT(r, e->span, DIAG_USED_BEFORE, e->text);
-        slot_name(r->d, slot, &span);
+        def_slot_name(r->d, slot, &span);
         NOTE(r, span, DIAG_NOTE_DEFINED, e->text);
         return;
     }
@@ -228,14 +235,27 @@ static void resolve_name(Resolver *r, Expr *e) {
     if (e->ref.kind == REF_NONE) unknown_name(r, e);
 }
 
+/* One name for a function and a local value in one definition. */
+static void remark_both(Resolver *r, const Call *c) {
+    uint32_t slot;
+    Span span;
+    if (r->both || !r->m->library || !find_local(r, c->name, &slot)) return;
+    r->both = true;
+    def_slot_name(r->d, slot, &span);
+    NOTE(r, c->name_span, DIAG_SHADOWS_BOTH, c->name, c->name);
+    NOTE(r, span, DIAG_NOTE_DEFINED, c->name);
+}
+
 static void resolve_function(Resolver *r, Call *c) {
     Def *def = module_find(r->m, c->name);
     if (def) {
         c->ref = (Ref){.kind = REF_DEF, .def = def};
         use_def(r, def, c->name_span);
+        remark_both(r, c);
         return;
     }
     c->ref = elementary_find(c->name, true);
+    if (c->ref.kind == REF_OP || c->ref.kind == REF_RANDOM) remark_both(r, c);
     if (c->ref.kind != REF_NONE) return;
     uint32_t slot;
     if (r->m->incomplete) {

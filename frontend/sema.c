@@ -170,72 +170,18 @@ static Module *load_use(Load *l, const FileUse *use, unsigned depth) {
     return NULL;
 }
 
-static bool is_used(const Module *m, const Module *other) {
-    for (size_t i = 0; i < m->nused; i++)
-        if (m->used[i] == other) return true;
-    return false;
-}
-
-enum { REMARKS = 10 /* about shadowing, for one module */ };
-
-/* Names of `other`, which m uses, that mean something else already. */
-static void remark_clashes(const Module *m, Diags *diags, const FileUse *use, const Module *other) {
-    size_t remarks = 0;
-    for (size_t i = 0; m->nused && i < other->defs.count && remarks < REMARKS; i++) {
-        const Def *d = other->defs.items[i], *hidden = NULL;
-        for (size_t k = 0; !hidden && k < m->nused; k++)
-            hidden = module_find_own(m->used[k], d->name);
-        if (!hidden) continue;
-        diag_report(diags, source_loc(diags, use->source, use->span), DIAG_SHADOWS_EACH, d->name,
-                    hidden->source->name);
-        diag_report(diags, source_loc(diags, hidden->source, hidden->name_span), DIAG_NOTE_DEFINED,
-                    d->name);
-        remarks++;
-    }
-}
-
 /* What m uses, and what that uses, in front of what it used before. */
 static void add_used(Module *m, const Module *other) {
     const Module **used = NULL;
     size_t n = 0, cap = 0;
     *ARENA_PUSH(m->arena, used, n, cap) = other;
     for (size_t i = 0; i < other->nused; i++)
-        if (!is_used(m, other->used[i])) *ARENA_PUSH(m->arena, used, n, cap) = other->used[i];
+        if (!module_uses(m, other->used[i])) *ARENA_PUSH(m->arena, used, n, cap) = other->used[i];
     for (size_t i = 0; i < m->nused; i++) *ARENA_PUSH(m->arena, used, n, cap) = m->used[i];
     m->used = used;
     m->nused = n;
     m->used_cap = cap;
     m->incomplete = m->incomplete || other->incomplete;
-}
-
-static bool same_lists(const Def *a, const Def *b) {
-    if (a->ninputs != b->ninputs || a->nparams != b->nparams) return false;
-    for (uint32_t i = 0; i < a->nparams; i++)
-        if (strcmp(a->params[i].name, b->params[i].name) != 0) return false;
-    return true;
-}
-
-/* Definitions of m that hide others: any of a used file, and of the standard ones those that take
- * other arguments. */
-static void remark_shadowing(const Module *m, Diags *diags) {
-    size_t remarks = 0;
-    for (size_t i = 0; m->library && i < m->defs.count && remarks < REMARKS; i++) {
-        const Def *d = m->defs.items[i], *hidden = NULL;
-        if (d->bad) continue;
-        const Loc loc = source_loc(diags, d->source, d->name_span);
-        for (size_t k = 0; !hidden && k < m->nused; k++)
-            hidden = module_find_own(m->used[k], d->name);
-        if (hidden) {
-            diag_report(diags, loc, DIAG_SHADOWS_USED, d->name, hidden->source->name);
-        } else {
-            hidden = module_find(m->library, d->name);
-            if (!hidden || same_lists(d, hidden)) continue;
-            diag_report(diags, loc, DIAG_SHADOWS_STANDARD, d->name);
-        }
-        remarks++;
-        diag_report(diags, source_loc(diags, hidden->source, hidden->name_span), DIAG_NOTE_DEFINED,
-                    d->name);
-    }
 }
 
 static Module *load_module(Load *l, Source source, unsigned depth) {
@@ -248,13 +194,13 @@ static Module *load_module(Load *l, Source source, unsigned depth) {
         const FileUse *use = &m->files.items[m->at];
         const Module *other = load_use(l, use, depth);
         m->incomplete = m->incomplete || !other;
-        if (!other || is_used(m, other)) continue;
-        remark_clashes(m, l->diags, use, other);
+        if (!other || module_uses(m, other)) continue;
+        shadow_uses(m, l->diags, use, other);
         add_used(m, other);
     }
     m->active = false;
     check_module(m, l->diags);
-    remark_shadowing(m, l->diags);
+    shadow_definitions(m, l->diags);
     check_overrides(m, l->diags);
     return m;
 }
