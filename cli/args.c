@@ -63,7 +63,8 @@ static bool ends_in(const char *s, const char *end) {
     return n >= m && !strcmp(s + n - m, end);
 }
 
-/* Adds `name=value` of `text`, whose '=' is overwritten. The rooms were made for argc entries. */
+/* Adds `name=value` of `text`, whose '=' is overwritten. The rooms were made for argc entries. Each
+ * name is given once; without `what` the library sees to that. */
 static Exit add_assignment(Assignments *list, char *text, size_t name_length, const char *what) {
     const char *value = text + name_length + 1;
     text[name_length] = '\0';
@@ -71,7 +72,7 @@ static Exit add_assignment(Assignments *list, char *text, size_t name_length, co
         say_error("nothing follows '%s='", text);
         return EXIT_USAGE;
     }
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; what && i < list->count; i++)
         if (names_equal(list->items[i].name, text)) {
             say_error("%s '%s' is given twice", what, text);
             return EXIT_USAGE;
@@ -92,7 +93,9 @@ static Exit add_operand(CommandId command, Args *a, char *operand) {
         say_error("an operand is empty");
         return EXIT_USAGE;
     }
-    if (a->function && command != CMD_EMIT) {
+    /* check and fmt take files only, and say so. */
+    const bool several = command == CMD_EMIT || command == CMD_CHECK || command == CMD_FMT;
+    if (a->function && !several) {
         say_error("more than one NAME: '%s' and '%s'", a->function, operand);
         return EXIT_USAGE;
     }
@@ -116,7 +119,7 @@ static Exit add_output(Args *a, char *text) {
 
 static Exit add_setting(Args *a, char *text) {
     size_t n;
-    if (args_is_assignment(text, &n)) return add_assignment(&a->settings, text, n, "param");
+    if (args_is_assignment(text, &n)) return add_assignment(&a->settings, text, n, NULL);
     say_error("--set takes PARAM=VALUE, such as alpha=0.5, not '%s'", text);
     return EXIT_USAGE;
 }

@@ -93,10 +93,12 @@ static Exit want_kind(Emit *m, const char *name, size_t length) {
     return EXIT_USAGE;
 }
 
-/* Whether a kind is asked for that depends on the machine; only the code generator knows machines. */
+/* Whether a kind is asked for that depends on the machine; only the code generator knows machines.
+ */
 static bool makes_code(const Emit *m) {
     for (size_t i = 0; i < KINDS; i++)
-        if (m->wanted[i] && kinds[i].format != ACTC_FORMAT_C && kinds[i].format != ACTC_FORMAT_HEADER)
+        if (m->wanted[i] && kinds[i].format != ACTC_FORMAT_C &&
+            kinds[i].format != ACTC_FORMAT_HEADER)
             return true;
     return false;
 }
@@ -237,11 +239,14 @@ static size_t put_escaped(char *to, const char *name) {
     return n;
 }
 
-/* BASE.d: the other outputs come from FILE. */
+/* BASE.d: the other outputs come from FILE and what it uses. */
 static Exit make_dependencies(Emit *m) {
     const Args *a = m->args;
+    const actc_module *module = m->program.module;
     const bool from_file = a->file_count && strcmp(a->files[0], "-") != 0;
     size_t room = 8 + (from_file ? 2 * strlen(a->files[0]) : 0), n = 0;
+    for (size_t i = 0; i < actc_module_file_count(module); i++)
+        room += 2 * strlen(actc_module_file(module, i)) + 1;
     for (size_t i = 0; i < m->count; i++) room += 2 * strlen(m->products[i].path) + 1;
     const size_t others = m->count;
     Product *p = add_product(m, ".d");
@@ -254,6 +259,10 @@ static Exit make_dependencies(Emit *m) {
     if (from_file) {
         p->own[n++] = ' ';
         n += put_escaped(p->own + n, a->files[0]);
+    }
+    for (size_t i = 0; i < actc_module_file_count(module); i++) {
+        p->own[n++] = ' ';
+        n += put_escaped(p->own + n, actc_module_file(module, i));
     }
     p->own[n++] = '\n';
     p->own_size = n;

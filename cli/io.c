@@ -41,24 +41,39 @@ bool io_read_some(int fd, void *data, size_t n, size_t *got, IoError *e) {
     return true;
 }
 
+/* Opens what can be read to an end, without waiting for whom a pipe's other end belongs to. */
+static int open_text(const char *path, IoError *e) {
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat s;
+    if (fd < 0) {
+        io_fail_errno(e, "cannot open it");
+        return -1;
+    }
+    const char *what = NULL;
+    if (fstat(fd, &s) == 0 && S_ISDIR(s.st_mode)) what = "it is a folder";
+    if (!what && S_ISFIFO(s.st_mode)) what = "it is a pipe: read it with '-' and '<'";
+    if (!what) {
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+        return fd;
+    }
+    close(fd);
+    io_fail(e, true, "%s", what);
+    return -1;
+}
+
 bool io_read_text(const char *path, size_t limit, char **text, size_t *length, IoError *e) {
     const bool standard = !strcmp(path, "-");
-    const int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return io_fail_errno(e, "cannot open it");
+    const int fd = standard ? STDIN_FILENO : open_text(path, e);
+    if (fd < 0) return false;
     size_t have = 0, room = 1 << 16;
     char *buffer = malloc(room);
     bool ok = buffer || io_fail(e, true, "out of memory");
     while (ok) {
         size_t got;
-        /* One byte more than the limit tells a file that is too large; one more is for the NUL. */
-        const size_t want = (room - 1 < limit + 1 ? room - 1 : limit + 1) - have;
+        const size_t want = (room - 1 < limit ? room - 1 : limit) - have; /* a NUL follows */
         ok = io_read_some(fd, buffer + have, want, &got, e);
         have += got;
-        if (!ok || got < want) break;
-        if (have > limit) {
-            ok = io_fail(e, false, "it is larger than %zu MB", limit >> 20);
-            break;
-        }
+        if (!ok || got < want || have == limit) break;
         char *larger = realloc(buffer, room *= 2);
         if (!larger)
             ok = io_fail(e, true, "out of memory");
@@ -93,8 +108,8 @@ bool out_is_straight(const char *path) {
     return stat(path, &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);
 }
 
-/* A new file beside f->path. The mode is that of the file it replaces, else what umask leaves, as for
- * any new file; mkstemp's would be private. */
+/* A new file beside f->path. The mode is that of the file it replaces, else what umask leaves, as
+ * for any new file; mkstemp's would be private. */
 static bool open_temporary(OutFile *f, IoError *e) {
     const char *slash = strrchr(f->path, '/');
     const size_t folder = slash ? (size_t)(slash - f->path) + 1 : 0;

@@ -18,7 +18,7 @@ bool io_fail_errno(IoError *e, const char *what);
 
 /* Up to `n` bytes of a file or a pipe, fewer only at its end. */
 bool io_read_some(int fd, void *data, size_t n, size_t *got, IoError *e);
-/* A whole file ("-": standard input) of at most `limit` bytes; ends in a NUL that is not counted;
+/* The first `limit` bytes of a file ("-": standard input), or all; a NUL follows, which is not counted;
  * free() it. */
 bool io_read_text(const char *path, size_t limit, char **text, size_t *length, IoError *e);
 

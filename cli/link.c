@@ -102,7 +102,7 @@ static bool link_in(const Workshop *w, IoError *e) {
 bool link_shared(const actc_bytes *object, char **library, size_t *size, IoError *e) {
     Workshop w;
     const bool ok = open_workshop(&w, e) && write_object(&w, object, e) && link_in(&w, e) &&
-                    io_read_text(w.library, (size_t)1 << 31, library, size, e);
+                    io_read_text(w.library, (size_t)1 << 40, library, size, e);
     close_workshop(&w);
     return ok;
 }

@@ -7,8 +7,8 @@
 
 #include "io.h"
 
-/* The language's own limit; the library checks it as well, but a device has no end. */
-static const size_t max_source = (size_t)16 << 20;
+/* A device has no end: one byte more than the language takes, of which the library says so. */
+static const size_t max_source = ((size_t)16 << 20) + 1;
 
 const char *source_name(const char *file) {
     return !file ? "<command line>" : !strcmp(file, "-") ? "<stdin>" : file;

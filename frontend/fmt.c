@@ -72,11 +72,11 @@ static bool has_gap(const Formatter *f, size_t at) {
     return newlines > 1;
 }
 
-static void put_comment(Formatter *f, Comment *c) {
+static void put_comment(Formatter *f, Comment *c, bool alone) {
     /* A comment behind something is no documentation, wherever it moves. */
-    const bool doc = f->text[c->span.begin + 1] == '#' && c->span.end > c->span.begin + 1;
-    if (doc && !c->alone) buf_puts(f->out, "# ");
-    buf_write(f->out, f->text + c->span.begin, c->span.end - c->span.begin);
+    uint32_t begin = c->span.begin;
+    while (alone && !c->alone && begin + 1 < c->span.end && f->text[begin + 1] == '#') begin++;
+    buf_write(f->out, f->text + begin, c->span.end - begin);
     buf_putc(f->out, '\n');
     c->used = true;
 }
@@ -88,7 +88,7 @@ static void put_alone(Formatter *f, size_t end, const char *indent) {
         if (c->used) continue;
         if (!*indent && f->out->len && has_gap(f, c->span.begin)) buf_putc(f->out, '\n');
         buf_puts(f->out, indent);
-        put_comment(f, c);
+        put_comment(f, c, true);
         f->at = c->span.end;
     }
 }
@@ -108,7 +108,7 @@ static void end_part(Formatter *f, size_t end) {
         return;
     }
     buf_puts(f->out, "  ");
-    put_comment(f, c);
+    put_comment(f, c, false);
 }
 
 static size_t line_end(const Formatter *f, size_t at) {

@@ -367,7 +367,7 @@ Module *frontend_layer(Arena *arena, Intern *names, const Module *library);
 
 /* What stands for NAME on the command line: a definition's name (of `m` or its library), a
  * pipeline, or an expression whose free names are its inputs in order of appearance. NULL with a
- * diagnostic where it is none of these. */
+ * diagnostic where it is none of these, and without one where it uses a definition with errors. */
 const Def *frontend_function(Module *m, Diags *diags, Source text);
 
 /* ---- lower.c ---- */

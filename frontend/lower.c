@@ -426,10 +426,7 @@ static void grow_memo(Lowering *l) {
 }
 
 static Value call_def(Lowering *l, const Frame *up, Span call, const Def *d, const Value *args) {
-    if (d->bad) {
-        REPORT(l, up, call, DIAG_NOT_COMPILABLE, def_called(d, l->arena));
-        return bad_value(l, KIND_NUMBER);
-    }
+    if (d->bad) return bad_value(l, KIND_NUMBER);
     const size_t n = d->kind == DEF_CONSTANT ? 0 : (size_t)d->ninputs + d->nparams;
     if (2 * l->memo_count >= l->memo_cap) grow_memo(l);
     const Memo *known = find_call(l, d, args, n);
@@ -527,10 +524,7 @@ static Graph *lower_root(Arena *arena, const Module *m, const Def *d, Type real,
                   .root = d};
     const Frame root = {.d = d};
     const Span name = d->name_span.end > d->name_span.begin ? d->name_span : d->span;
-    if (d->bad) {
-        REPORT(&l, &root, name, DIAG_NOT_COMPILABLE, def_called(d, arena));
-        return NULL;
-    }
+    if (d->bad) return NULL;
     if (d->ninputs == 0 && !constants) {
         REPORT(&l, &root, name, DIAG_NO_INPUTS, def_called(d, arena));
         return NULL;

@@ -265,7 +265,12 @@ static bool has_free_name(const Module *m, const Expr *e) {
  * value. */
 static bool is_stage(const Module *m, const Expr *e) {
     if (e->kind == EXPR_NAME) return true;
-    if (e->kind == EXPR_PIPE) return is_stage(m, e->items[0]);
+    if (e->kind == EXPR_PIPE) {
+        /* x → tanh: an input, where it is not the slip of a pen for a function. */
+        const Expr *first = e->items[0];
+        const bool free = first->kind == EXPR_NAME && has_free_name(m, first);
+        return free ? *module_hint(m, m->arena, first->text, true, NULL) : is_stage(m, first);
+    }
     if (e->kind != EXPR_CALL) return false;
     for (const Arg *a = e->call->args; a; a = a->next)
         if (!a->param && has_free_name(m, a->value)) return false; /* elu(x): x is an input */
@@ -277,16 +282,13 @@ const Def *frontend_function(Module *m, Diags *diags, Source text) {
     Source *source = ARENA_NEW(m->arena, Source);
     *source = text;
     Def *d = parse_expression(m->arena, m->names, diags, source);
-    if (!d) return NULL;
+    if (!d || d->bad) return NULL;
     Expr *e = d->body;
-    if (e->kind == EXPR_NAME && d->nwheres == 0) {
+    /* With parentheses or local names a lone name that means nothing is an input. */
+    const bool alone = e->kind == EXPR_NAME && e->span.begin == d->span.begin && d->nwheres == 0;
+    if (alone) {
         Def *named = module_find(m, e->text);
-        if (named && !named->bad) return named;
-        if (named) {
-            diag_report(diags, source_loc(diags, source, e->span), DIAG_NOT_COMPILABLE,
-                        def_called(named, m->arena));
-            return NULL;
-        }
+        if (named) return named->bad ? NULL : named;
         const Ref ref = elementary_find(e->text, false);
         if (ref.kind == REF_NONE) {
             diag_report(diags, source_loc(diags, source, e->span), DIAG_UNKNOWN_FUNCTION, e->text,
@@ -294,14 +296,8 @@ const Def *frontend_function(Module *m, Diags *diags, Source text) {
             return NULL;
         }
     }
-    /* With local names a lone name that means nothing is an input. */
     d->has_list = !is_stage(m, e) || (e->kind == EXPR_NAME && has_free_name(m, e));
-    const size_t errors = diags->errors;
     resolve_def(m, m->arena, diags, d, d->has_list);
     if (d->ninputs <= LIMIT_FREE) check_def(m, m->arena, diags, d);
-    if (!d->bad) return d;
-    if (diags->errors == errors) /* it uses a definition with errors */
-        diag_report(diags, source_loc(diags, source, d->span), DIAG_NOT_COMPILABLE,
-                    def_called(d, m->arena));
-    return NULL;
+    return d->bad ? NULL : d;
 }

@@ -151,7 +151,7 @@ typedef struct actc_definition {
     const char *source; /* the definition as written */
     const actc_parameter *inputs;
     size_t input_count;
-    const actc_parameter *params; /* and learnables, as declared */
+    const actc_parameter *params; /* and learnables, as declared; of a pipeline, those of its stages */
     size_t param_count;
 } actc_definition;
 
@@ -160,6 +160,10 @@ ACTC_API size_t actc_module_function_count(const actc_module *module);
 ACTC_API const actc_definition *actc_module_function(const actc_module *module, size_t index);
 ACTC_API const char *actc_module_function_name(const actc_module *module, size_t index);
 ACTC_API const actc_definition *actc_module_find(const actc_module *module, const char *name);
+
+/* The files that the text uses, and those that they use: from whose text a kernel comes as well. NULL beyond the last. */
+ACTC_API size_t actc_module_file_count(const actc_module *module);
+ACTC_API const char *actc_module_file(const actc_module *module, size_t index);
 
 /* ---- kernels: one compiled function ---- */
 

@@ -88,6 +88,9 @@ static actc_diagnostic describe(const Diags *d, const Diag *item) {
     diag_place(d, item->loc, &out.line, &out.column);
     const Loc end = {item->loc.source, item->loc.end, item->loc.end};
     diag_place(d, end, &out.end_line, &out.end_column);
+    /* A combining mark has no column of its own. */
+    const bool empty = out.end_line == out.line && out.end_column <= out.column;
+    if (empty && out.end > out.begin) out.end_column = out.column + 1;
     return out;
 }
 

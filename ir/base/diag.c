@@ -128,6 +128,8 @@ static unsigned width(uint32_t c) {
 static void find_line(const Source *s, Loc loc, size_t *begin, size_t *end) {
     size_t b = loc.begin < s->len ? loc.begin : s->len, e = b;
     while (b > 0 && s->text[b - 1] != '\n') b--;
+    if (b == 0 && s->len >= 3 && memcmp(s->text, "\xef\xbb\xbf", 3) == 0)
+        b = e = loc.begin > 3 ? e : 3, b = 3; /* a byte order mark is no character of it */
     const char *newline = memchr(s->text + e, '\n', s->len - e);
     e = newline ? (size_t)(newline - s->text) : s->len;
     if (e > b && s->text[e - 1] == '\r') e--;

@@ -46,7 +46,7 @@ fails 2 "takes no value" actc run mish x=x.npy -o y.npy --backward=yes
 fails 2 "'--set' needs a value" actc run mish x=x.npy -o y.npy --set
 fails 2 "'-o' needs a value" actc run mish x=x.npy -o
 fails 2 "PARAM=VALUE" actc run elu x=x.npy -o y.npy --set alpha
-fails 2 "'alpha' is given twice" actc run elu x=x.npy -o y.npy --set alpha=1 --set alpha=2
+fails 1 "the param 'alpha' is set twice" actc run elu x=x.npy -o y.npy --set alpha=1 --set alpha=2
 fails 2 "there is no type 'f31'" actc run elu x=x.npy -o y.npy --dtype f31
 fails 2 "f16 and bf16 are there" actc run elu x=x.npy -o y.npy --dtype half
 fails 1 "did you mean 'alpha'" actc run elu x=x.npy -o y.npy --set alhpa=1
@@ -129,7 +129,14 @@ works actc check -e 'f(x) = x'
 fails 1 "wrong.act:1:8: error:" actc check one.act wrong.act two.act
 fails 3 "missing.act: error: cannot open it" actc check missing.act wrong.act
 fails 2 "its name must end in .act" actc check x.npy
+fails 2 "'a' is no file of definitions" actc check a b
+fails 2 "'a' is no file of definitions" actc fmt a b
 fails 2 "which file?" actc check
+mkfifo pipe.act
+mkdir folder.act
+fails 3 "it is a pipe" timeout 10 "$ACTC" check pipe.act
+fails 3 "it is a folder" actc check folder.act
+fails 1 "it is no plain file" timeout 10 "$ACTC" check -e 'use "pipe.act"'
 fails 2 "check takes files" actc check one.act x=x.npy
 head -c 17000000 /dev/zero | tr '\0' '\n' >large.act
 fails 1 "large.act" actc check large.act

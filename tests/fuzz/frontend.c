@@ -89,9 +89,9 @@ static void try_text(Arena *arena, const Module *library, const Pieces *p) {
     Diags e;
     diags_init(&e, arena);
     const Def *f = frontend_function(m, &e, source);
-    require(f || e.errors > 0);
+    require(f || d.errors + e.errors > 0);
     const Graph *g = f ? frontend_lower(arena, m, f, TYPE_F64, NULL, 0, &e) : NULL;
-    require(g ? !graph_verify(g, STAGE_GRAPH) : e.errors > 0);
+    require(g ? !graph_verify(g, STAGE_GRAPH) : d.errors + e.errors > 0);
     diags_text(&e, &b);
 }
 
