@@ -140,6 +140,15 @@ static void give_param(Checker *c, Call *call, uint32_t i, Expr *value) {
     }
 }
 
+/* "; its params are a, b". */
+static void list_params(const Def *f, Buf *out) {
+    enum { MOST = 8 };
+    unsigned n = 0;
+    for (uint32_t i = 0; i < f->nparams && n < MOST; i++)
+        if (!f->params[i].learn)
+            buf_printf(out, "%s '%s'", n++ ? "," : "; it has", f->params[i].name);
+}
+
 static void give_named(Checker *c, Call *call, const Arg *a) {
     const Def *f = call->ref.def;
     for (uint32_t i = 0; i < f->nparams; i++) {
@@ -163,7 +172,10 @@ static void give_named(Checker *c, Call *call, const Arg *a) {
         if (!f->params[i].learn) best = diag_nearer(a->name, f->params[i].name, best);
     Buf hint;
     buf_init(&hint, c->arena);
-    if (best) buf_printf(&hint, "; did you mean '%s'?", best);
+    if (best)
+        buf_printf(&hint, "; did you mean '%s'?", best);
+    else
+        list_params(f, &hint);
     REPORT(c, a->span, DIAG_UNKNOWN_PARAM, call->name, a->name, hint.s);
     if (f->name_span.end > f->name_span.begin && f->source)
         NOTE(c, f->source, f->name_span, DIAG_NOTE_DEFINED, call->name);
@@ -189,7 +201,10 @@ static bool give_size(Checker *c, const Call *call, const Arg *a, unsigned index
 }
 
 static void check_args(Checker *c, const Call *call) {
-    for (const Arg *a = call->args; a; a = a->next) check(c, a->value);
+    /* What an unknown function takes may be functions. */
+    const bool unknown = call->ref.kind == REF_NONE;
+    for (const Arg *a = call->args; a; a = a->next)
+        if (!unknown || a->value->kind != EXPR_NAME) check(c, a->value);
 }
 
 /* What to write in place of a stage that gives something. */
@@ -225,7 +240,7 @@ static Info call_def(Checker *c, Expr *e, const Info *flow) {
     Call *call = e->call;
     const Def *f = call->ref.def;
     if (f->kind == DEF_CONSTANT && !f->bad) {
-        REPORT(c, call->name_span, DIAG_NOT_A_FUNCTION, call->name, "a constant");
+        REPORT(c, call->name_span, DIAG_NOT_A_FUNCTION, call->name, "a constant", "");
         NOTE(c, f->source, f->name_span, DIAG_NOTE_DEFINED, call->name);
         check_args(c, call);
         return bad;
@@ -264,6 +279,10 @@ static Info call_def(Checker *c, Expr *e, const Info *flow) {
                 continue;
             }
             failed = true;
+            if (a->value->kind == EXPR_NAME && a->value->ref.kind == REF_NONE) {
+                c->d->bad = true; /* as resolve.c said */
+                return bad;
+            }
             if (call->stage && count_params(f) == 0)
                 REPORT(c, a->value->span, DIAG_NO_PARAMS, call->name, stage_hint(c, call));
             else
@@ -321,8 +340,13 @@ static Info call_elementary(Checker *c, Expr *e, const Info *flow) {
     }
     for (const Arg *a = call->args; a; a = a->next) {
         if (a->param) {
-            REPORT(c, a->name ? a->span : a->value->span, DIAG_NO_PARAMS, call->name,
-                   "; give its arguments by their places");
+            Reduction which;
+            Buf hint;
+            buf_init(&hint, c->arena);
+            buf_puts(&hint, "; give its arguments by their places");
+            if (elementary_reduction(call->name, &which))
+                buf_printf(&hint, "; over an axis it is '%s[d](…)'", call->name);
+            REPORT(c, a->name ? a->span : a->value->span, DIAG_NO_PARAMS, call->name, hint.s);
             check(c, a->value);
             return bad;
         }
@@ -456,7 +480,12 @@ static Info check_operands(Checker *c, Expr *e) {
 static Info check_comparison(Checker *c, Expr *e) {
     Info result = {.kind = KIND_CONDITION};
     for (uint32_t i = 0; i < e->count; i++) {
-        const Info info = want(c, e->items[i], KIND_NUMBER);
+        Info info = check(c, e->items[i]);
+        if (info.kind == KIND_UNKNOWN) decide(c, e->items[i], &info, KIND_NUMBER);
+        if (info.kind == KIND_CONDITION) {
+            REPORT(c, e->items[i]->span, DIAG_CONDITION_COMPARED);
+            info = bad;
+        }
         const bool wrong = result.kind == KIND_BAD || info.kind == KIND_BAD;
         result = axes_join(c, result, info);
         result.kind = wrong ? KIND_BAD : KIND_CONDITION;

@@ -72,6 +72,64 @@ void elementary_arity(Op op, uint32_t *min, uint32_t *max) {
     if (op == OP_MIN || op == OP_MAX) *max = UINT32_MAX;
 }
 
+const char *elementary_foreign(const char *name, bool call) {
+    static const struct {
+        const char *name, *cure;
+        bool call;
+    } foreign[] = {{"ln", "; write 'log'", true},
+                   {"log10", "; write 'log(x)/log(10)'", true},
+                   {"arctan", "; write 'atan'", true},
+                   {"arcsin", "; write 'asin'", true},
+                   {"arccos", "; write 'acos'", true},
+                   {"arcsinh", "; write 'asinh'", true},
+                   {"acosh", "; write 'log(x + sqrt(x^2 - 1))'", true},
+                   {"atanh", "; write 'log1p(2*x/(1 - x))/2'", true},
+                   {"cot", "; write '1/tan(x)'", true},
+                   {"sech", "; write '1/cosh(x)'", true},
+                   {"sgn", "; write 'sign'", true},
+                   {"fabs", "; write 'abs'", true},
+                   {"power", "; write 'x^y'", true},
+                   {"cbrt", "; write 'x^(1/3)'", true},
+                   {"maximum", "; write 'max'", true},
+                   {"minimum", "; write 'min'", true},
+                   {"fmax", "; write 'max'", true},
+                   {"fmin", "; write 'min'", true},
+                   {"average", "; write 'mean[d](…)'", true},
+                   {"fmod", "; write 'a - b*floor(a/b)'", true},
+                   {"mod", "; write 'a - b*floor(a/b)'", true},
+                   {"heaviside", "; write 'step'", true},
+                   {"Phi", "; write 'normcdf'", true},
+                   {"rand", "; write 'uniform()'", true},
+                   {"random", "; write 'uniform()'", true},
+                   {"randn", "; write 'normal()'", true},
+                   {"matmul", "; over the axis i write 'sum[i](a*b)'", true},
+                   {"dot", "; over the axis i write 'sum[i](a*b)'", true},
+                   {"logsumexp", "; write 'm + log(sum[d](exp(x - m))) where m = max[d](x)'", true},
+                   {"norm", "; write 'sqrt(sum[d](x^2))'", true},
+                   {"var", "; write 'mean[d]((x - m)^2) where m = mean[d](x)'", true},
+                   {"Sequential", "; write 'f → g → h'", true},
+                   {"compose", "; write 'f → g → h'", true},
+                   {"float", "; a number needs none", true},
+                   {"if", "; write 'condition ? value : other'", true},
+                   {"iif", "; write 'condition ? value : other'", true},
+                   {"ifelse", "; write 'condition ? value : other'", true},
+                   {"cond", "; write 'condition ? value : other'", true},
+                   {"select", "; write 'condition ? value : other'", true},
+                   {"True", "; write 'true'", false},
+                   {"False", "; write 'false'", false},
+                   {"TRUE", "; write 'true'", false},
+                   {"FALSE", "; write 'false'", false},
+                   {"infinity", "; write 'inf'", false},
+                   {"Infinity", "; write 'inf'", false},
+                   {"nan", "; write '0/0'", false},
+                   {"NaN", "; write '0/0'", false},
+                   {"M_PI", "; write 'pi'", false},
+                   {"None", "", false}};
+    for (size_t i = 0; i < COUNT(foreign); i++)
+        if (foreign[i].call == call && strcmp(foreign[i].name, name) == 0) return foreign[i].cure;
+    return NULL;
+}
+
 const char *elementary_nearer(const char *name, bool call, const char *best) {
     if (call) {
         for (size_t i = 0; i < COUNT(functions); i++)

@@ -288,6 +288,9 @@ bool elementary_reduction(const char *name, Reduction *out);
 bool number_value(const char *text, mpfr_ptr v);
 /* How many arguments it takes; max is UINT32_MAX for min and max. */
 void elementary_arity(Op op, uint32_t *min, uint32_t *max);
+/* "; write 'log'" for the name of a function in other languages, or of a value; NULL if it is none.
+ */
+const char *elementary_foreign(const char *name, bool call);
 /* As diag_nearer, over all these names. */
 const char *elementary_nearer(const char *name, bool call, const char *best);
 

@@ -17,9 +17,7 @@ Loc source_loc(Diags *diags, const Source *source, Span span) {
     return (Loc){i, span.begin, span.end};
 }
 
-/* ---- errors of syntax ---- */
-
-static bool can_end(int kind) {
+bool parse_can_end(int kind) {
     switch (kind) {
     case NAME:
     case NUMBER:
@@ -37,108 +35,6 @@ static bool can_end(int kind) {
     return false;
 }
 
-static bool can_begin(int kind) {
-    return kind == NAME || kind == NUMBER || kind == TRUE || kind == FALSE || kind == OPEN ||
-           kind == ROOT || kind == STRING;
-}
-
-static bool among(const char *what, const char *const *list, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(what, list[i]) == 0) return true;
-    return false;
-}
-
-/* "; expected an expression or ')'": operators are one thing, and so is what begins an expression.
- */
-static void describe_expected(Buf *out, const char *const *expected, size_t n) {
-    static const char *const starters[] = {"a name", "a number", "'true'", "'false'", "'not'",
-                                           "'+'",    "'-'",      "'√'",    "'('"};
-    static const char *const operators[] = {"'→'", "'?'",  "'and'", "'or'", "'<'", "'<='",
-                                            "'>'", "'>='", "'=='",  "'!='", "'+'", "'-'",
-                                            "'*'", "'/'",  "'^'",   "'('",  "'['"};
-    static const char *const ends[] = {"'where'", "'grad'", "the end"};
-    const bool expression = among("a number", expected, n), operator= !expression &&
-        among("'+'", expected, n);
-    const char *say[8];
-    size_t count = 0;
-    if (expression) say[count++] = "an expression";
-    if (operator) say[count++] = "an operator";
-    for (size_t i = 0; i < n; i++) {
-        if (expression && among(expected[i], starters, sizeof starters / sizeof *starters))
-            continue;
-        if (operator&& among(expected[i], operators, sizeof operators / sizeof *operators))
-            continue;
-        if (operator&& among(expected[i], ends, sizeof ends / sizeof *ends)) continue;
-        /* Behind a lone name in a call, which could give a param; nobody forgets that there. */
-        if (operator&& strcmp(expected[i], "'='") == 0) continue;
-        if (count == sizeof say / sizeof *say) return;
-        say[count++] = expected[i];
-    }
-    for (size_t i = 0; i < count; i++)
-        buf_printf(out, "%s%s", i == 0 ? "; expected " : i + 1 == count ? " or " : ", ", say[i]);
-}
-
-static void describe_token(const Parser *p, Buf *out, int token, Span at) {
-    enum { MOST = 40 };
-    size_t n = at.end - at.begin;
-    const char *s = p->source->text + at.begin;
-    if (token == STRING) {
-        buf_puts(out, "string");
-        return;
-    }
-    const bool cut = n > MOST;
-    if (cut) {
-        n = MOST;
-        while ((unsigned char)s[n] >> 6 == 2) n--;
-    }
-    buf_printf(out, "'%.*s%s'", (int)n, s, cut ? "…" : "");
-}
-
-/* The innermost parenthesis that is open at the current token and never closed. */
-static void note_open(Parser *p, size_t begin) {
-    for (size_t i = p->at; i-- > begin;) {
-        const Token *t = &p->lexer->tokens[i];
-        if ((t->kind == OPEN || t->kind == OPEN_AXES) && t->match == 0) {
-            diag_report(p->diags, source_loc(p->diags, p->source, (Span){t->begin, t->end}),
-                        DIAG_NOTE_OPENED, t->kind == OPEN ? "(" : "[");
-            return;
-        }
-    }
-}
-
-void parse_unexpected(Parser *p, int token, Span at, const char *const *expected, size_t n) {
-    const Token *tokens = p->lexer->tokens;
-    const size_t here = token == END ? p->end : p->at - 1; /* the token that does not fit */
-    const int before = here > p->begin ? tokens[here - 1].kind : END;
-    const bool operand = among("'+'", expected, n) && !among("a number", expected, n);
-    Buf what, wanted;
-    buf_init(&what, p->arena);
-    buf_init(&wanted, p->arena);
-    describe_expected(&wanted, expected, n);
-    if (token == END) {
-        const bool item = p->begin < p->end && (tokens[p->begin].flags & TOKEN_HEAD);
-        parse_error(p, at, DIAG_SYNTAX_END, item ? "the definition" : "the expression", wanted.s);
-    } else if (token == ASSIGN && operand) {
-        parse_error(p, at, DIAG_ASSIGN_IN_EXPR);
-    } else if (token == OPEN && before == NAME && n == 1 && strcmp(expected[0], "'='") == 0) {
-        const Token *t = &tokens[here - 1];
-        parse_error(p, ((Span){t->begin, t->end}), DIAG_LOCAL_FUNCTION,
-                    ast_name(p, (Span){t->begin, t->end}));
-    } else {
-        describe_token(p, &what, token, at);
-        if (operand && can_begin(token) && can_end(before))
-            parse_error(p, at, DIAG_MISSING_OPERATOR, what.s);
-        else
-            parse_error(p, at, DIAG_SYNTAX, what.s, wanted.s);
-    }
-    if (among("')'", expected, n) || among("']'", expected, n)) note_open(p, p->begin);
-    if (token == END && p->end < p->lexer->count && tokens[p->end].kind == NAME) {
-        const Span next = {tokens[p->end].begin, tokens[p->end].end};
-        diag_report(p->diags, source_loc(p->diags, p->source, next), DIAG_NOTE_HEAD,
-                    ast_name(p, next));
-    }
-}
-
 void parse_too_deep(Parser *p, Span at) {
     /* The range may be the whole text: show where it begins. */
     const Span begin = {at.begin, at.begin + 1};
@@ -147,79 +43,12 @@ void parse_too_deep(Parser *p, Span at) {
 
 /* ---- tokens that are none ---- */
 
-static void report_character(Parser *p, Span at) {
-    static const struct {
-        const char *text, *hint;
-    } hints[] = {{"²", "; write '^2'"},
-                 {"³", "; write '^3'"},
-                 {"÷", "; write '/'"},
-                 {"&", "; write 'and'"},
-                 {"|", "; write 'or', or abs(…) for an absolute value"},
-                 {"'", ""},
-                 {"{", "; write '('"},
-                 {"}", "; write ')'"},
-                 {"–", "; write '-'"},
-                 {"—", "; write '-'"},
-                 {"⁄", "; write '/'"},
-                 {"∗", "; write '*'"},
-                 {"∙", "; write '*'"},
-                 {"⋅", "; write '*'"},
-                 {"“", "; write '\"'"},
-                 {"”", "; write '\"'"},
-                 {"½", "; write '(1/2)'"},
-                 {"⇒", "; write '→'"},
-                 {"∧", "; write 'and'"},
-                 {"∨", "; write 'or'"},
-                 {"¬", "; write 'not'"},
-                 {"∑", "; write 'sum[d](…)'"},
-                 {"…", "; write '..'"},
-                 {".", ""},
-                 {"%", ""},
-                 {"（", "; write '('"},
-                 {"）", "; write ')'"},
-                 {"，", "; write ','"},
-                 {"；", "; write ';'"},
-                 {"＝", "; write '='"}};
-    const char *s = p->source->text + at.begin;
-    const size_t n = at.end - at.begin;
-    const char *hint = "";
-    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
-        if (strlen(hints[i].text) == n && memcmp(hints[i].text, s, n) == 0) hint = hints[i].hint;
-    Buf what;
-    buf_init(&what, p->arena);
-    buf_printf(&what, "'%.*s'", (int)n, s);
-    parse_error(p, at, DIAG_BAD_CHARACTER, what.s, hint);
-}
-
-/* 2x is 2*x; 1_000 and 1e5.5x are no numbers. */
-static void report_number(Parser *p, Span at) {
-    const char *s = p->source->text + at.begin;
-    size_t n = at.end - at.begin, i = 0;
-    while (i < n && ((s[i] >= '0' && s[i] <= '9') || s[i] == '.')) i++;
-    if (i < n && (s[i] == 'e' || s[i] == 'E')) {
-        size_t j = i + 1;
-        if (j < n && (s[j] == '+' || s[j] == '-')) j++;
-        const size_t digits = j;
-        while (j < n && s[j] >= '0' && s[j] <= '9') j++;
-        if (j > digits && j < n) i = j;
-    }
-    const bool name = i < n && s[i] != '_' && !memchr(s + i, '.', n - i);
-    enum { MOST = 40 };
-    if (n > MOST) {
-        n = MOST;
-        while ((unsigned char)s[n] >> 6 == 2) n--;
-    }
-    if (name && i < n)
-        parse_error(p, at, DIAG_NUMBER_NAME, (int)i, s, (int)(n - i), s + i);
-    else
-        parse_error(p, at, DIAG_BAD_NUMBER, (int)n, s);
-}
-
 /* Reports tokens that are none. A bad number is still a number to the grammar; after the others
  * nothing is parsed. */
 static void check_tokens(Parser *p) {
     bool stop = false;
     unsigned depth = 0;
+    p->failed = false;
     for (size_t i = p->begin; i < p->end; i++) {
         Token *t = &p->lexer->tokens[i];
         const Span at = {t->begin, t->end};
@@ -228,11 +57,11 @@ static void check_tokens(Parser *p) {
             stop = true;
             break;
         case BAD_CHARACTER:
-            report_character(p, at);
-            stop = true;
+            mistake_character(p, i);
+            p->failed = stop = true;
             break;
         case BAD_NUMBER:
-            report_number(p, at);
+            mistake_number(p, i);
             t->kind = NUMBER;
             p->broken = true;
             break;
@@ -313,14 +142,23 @@ static char *check_bytes(Arena *arena, Diags *diags, const Source *source) {
 
 /* ---- where definitions begin ---- */
 
+/* What no name can be, and somebody took for one: where it stands first on its line and '='
+ * follows, it begins a definition, though a wrong one. */
+static bool is_wrong_name(const Parser *p, size_t i) {
+    const Token *t = &p->lexer->tokens[i];
+    return (t->flags & TOKEN_FIRST) && (t->kind == BAD_NUMBER || mistake_reserved(p, i));
+}
+
 /* NAME(…) = at a place where an operand cannot stand. */
-static bool is_head_name(const Lexer *lx, size_t i) {
-    return lx->tokens[i].kind == NAME &&
-           (i == 0 || (lx->tokens[i].flags & TOKEN_FIRST) || can_end(lx->tokens[i - 1].kind));
+static bool is_head_name(const Parser *p, size_t i) {
+    const Token *t = &p->lexer->tokens[i];
+    if (t->kind != NAME) return is_wrong_name(p, i);
+    return i == 0 || (t->flags & TOKEN_FIRST) || parse_can_end(t[-1].kind);
 }
 
 /* While a parenthesis is open, its `match` links to the one around it (as index + 1). */
-static void match_parentheses(Lexer *lx) {
+static void match_parentheses(Parser *p) {
+    Lexer *lx = p->lexer;
     Token *tokens = lx->tokens;
     uint32_t top = 0, open[2] = {0, 0}; /* how many of ( and [ are open */
     for (size_t i = 0; i < lx->count; i++) {
@@ -346,7 +184,7 @@ static void match_parentheses(Lexer *lx) {
             /* The head of a definition: what is still open around it never closes. */
             const size_t begin = tokens[i].match - 1;
             const bool head = kind == CLOSE && begin > 0 && i + 1 < lx->count &&
-                              tokens[i + 1].kind == ASSIGN && is_head_name(lx, begin - 1);
+                              tokens[i + 1].kind == ASSIGN && is_head_name(p, begin - 1);
             if (!head) continue;
             tokens[begin - 1].flags |= TOKEN_HEAD;
             while (top) {
@@ -364,19 +202,22 @@ static void match_parentheses(Lexer *lx) {
     }
 }
 
-static void mark_heads(Lexer *lx) {
-    match_parentheses(lx);
+static void mark_heads(Parser *p) {
+    Lexer *lx = p->lexer;
+    match_parentheses(p);
     size_t depth = 0;
     for (size_t i = 0; i < lx->count; i++) {
         Token *t = &lx->tokens[i];
         if (t->match && (t->kind == OPEN || t->kind == OPEN_AXES)) depth++;
         if (t->match && (t->kind == CLOSE || t->kind == CLOSE_AXES)) depth--;
-        const bool first = t->flags & TOKEN_FIRST, after = i == 0 || can_end(t[-1].kind);
+        const bool first = t->flags & TOKEN_FIRST, after = i == 0 || parse_can_end(t[-1].kind);
         if (t->kind == USE && (first || (depth == 0 && after))) t->flags |= TOKEN_HEAD;
+        const bool assigned = i + 1 < lx->count && t[1].kind == ASSIGN;
+        if (assigned && is_wrong_name(p, i)) t->flags |= TOKEN_HEAD;
         if (t->kind != NAME || depth > 0 || !after) continue;
         /* Behind a name that was taken for a head by its place, `x = …` is not another one. */
         const bool behind = i > 0 && (t[-1].flags & TOKEN_HEAD) && !first;
-        if (i + 1 < lx->count && t[1].kind == ASSIGN && !behind)
+        if (assigned && !behind)
             t->flags |= TOKEN_HEAD;
         else if (first)
             t->flags |= TOKEN_HEAD;
@@ -414,13 +255,10 @@ static void parse_item(Parser *p) {
     p->use = (Span){0, 0};
     p->failed = p->broken = false;
     p->at = p->begin;
+    const bool head = p->lexer->tokens[p->begin].flags & TOKEN_HEAD;
+    if (p->start == START_ITEM && head && mistake_head(p)) return;
     check_tokens(p);
-    if (p->failed) return;
-    if (p->start == START_ITEM && !(p->lexer->tokens[p->begin].flags & TOKEN_HEAD)) {
-        const Token *t = &p->lexer->tokens[p->begin];
-        parse_error(p, ((Span){t->begin, t->end}), DIAG_NO_DEFINITION);
-        return;
-    }
+    if (p->failed || (p->start == START_ITEM && !head && mistake_head(p))) return;
     if (act_yyparse(p) != 0) p->failed = true;
     if (p->failed) p->def = NULL;
     if (p->def) p->def->bad = p->broken;
@@ -461,8 +299,8 @@ void parse_text(Arena *arena, Intern *names, Diags *diags, const Source *source,
     if (!text) return;
     Lexer lexer = {.arena = arena};
     lex_text(&lexer, text, source->len);
-    mark_heads(&lexer);
     Parser p = {.arena = arena, .names = names, .diags = diags, .source = source, .lexer = &lexer};
+    mark_heads(&p);
     const Def *before = NULL;
     size_t doc = 0;
     for (size_t i = 0; i < lexer.count;) {
@@ -491,8 +329,8 @@ Def *parse_expression(Arena *arena, Intern *names, Diags *diags, const Source *s
     if (!text) return NULL;
     Lexer lexer = {.arena = arena};
     lex_text(&lexer, text, source->len);
-    match_parentheses(&lexer);
     Parser p = {.arena = arena, .names = names, .diags = diags, .source = source, .lexer = &lexer};
+    match_parentheses(&p);
     for (size_t i = 0; i < lexer.count; i++) lexer.tokens[i].flags &= (uint16_t)~TOKEN_HEAD;
     if (lexer.count == 0) {
         parse_error(&p, ((Span){0, 0}), DIAG_EMPTY_TEXT);

@@ -83,6 +83,7 @@ typedef struct {
     Lexer *lexer;
     int start;             /* the token that says what is parsed; 0 once act_yylex gave it */
     size_t begin, at, end; /* tokens */
+    size_t bad_character;  /* the token that was the last to be reported as one */
     bool failed;           /* an error was reported: stay silent */
     bool broken;           /* an error was reported that does not keep the rest from being parsed */
     Expr *bad;
@@ -92,13 +93,23 @@ typedef struct {
 
 /* 0 if the tokens are what `start` says. */
 int act_yyparse(Parser *p);
-/* What the grammar calls for an error: the token that does not fit and those that would, as people
- * call them. */
-void parse_unexpected(Parser *p, int token, Span at, const char *const *expected, size_t n);
+bool parse_can_end(int kind); /* whether a token of this kind can end an operand */
 void parse_too_deep(Parser *p, Span at);
 #define parse_error(p, span, ...)                                                                  \
     ((p)->failed = true,                                                                           \
      diag_report((p)->diags, source_loc((p)->diags, (p)->source, (span)), __VA_ARGS__))
+
+/* ---- mistakes.c ---- */
+
+/* What the grammar calls for an error: the token that does not fit and those that would, as people
+ * call them. */
+void parse_unexpected(Parser *p, int token, Span at, const char *const *expected, size_t n);
+/* Reports what cannot begin a definition at p->begin; false if it can. */
+bool mistake_head(Parser *p);
+/* Whether a token is a reserved word, and not `&&`. */
+bool mistake_reserved(const Parser *p, size_t token);
+void mistake_character(Parser *p, size_t token);
+void mistake_number(Parser *p, size_t token);
 
 /* ---- ast.c ---- */
 

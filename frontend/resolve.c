@@ -74,6 +74,8 @@ const char *module_hint(const Module *m, Arena *arena, const char *name, bool ca
         best = nearest_def(m, name, call, best);
         for (size_t i = 0; i < m->nused; i++) best = nearest_def(m->used[i], name, call, best);
     }
+    const char *foreign = elementary_foreign(name, call);
+    if (foreign) return foreign;
     best = elementary_nearer(name, call, best);
     if (!best) return "";
     Buf hint;
@@ -207,6 +209,12 @@ static void unknown_name(Resolver *r, Expr *e) {
         r->d->bad = true;
         return;
     }
+    Buf cure;
+    buf_init(&cure, r->arena);
+    if (!*hint && !known) {
+        buf_printf(&cure, ": write '%s(%s) = …'", r->d->name, name);
+        hint = cure.s;
+    }
     REPORT(r, e->span, DIAG_FREE_NAME, name, hint);
     if (known) NOTE(r, r->d->name_span, DIAG_NOTE_COMMA, r->d->name);
     r->comma = r->comma || known;
@@ -267,9 +275,12 @@ static void resolve_function(Resolver *r, Call *c) {
         const char *what = slot < params                   ? "an input"
                            : slot < params + r->d->nparams ? "a param"
                                                            : "a local name";
-        REPORT(r, c->name_span, DIAG_NOT_A_FUNCTION, c->name, what);
+        Buf hint;
+        buf_init(&hint, r->arena);
+        if (c->args) buf_printf(&hint, "; to multiply, write '%s*(…)'", c->name);
+        REPORT(r, c->name_span, DIAG_NOT_A_FUNCTION, c->name, what, hint.s);
     } else if (elementary_find(c->name, false).kind == REF_CONSTANT) {
-        REPORT(r, c->name_span, DIAG_NOT_A_FUNCTION, c->name, "a constant");
+        REPORT(r, c->name_span, DIAG_NOT_A_FUNCTION, c->name, "a constant", "");
     } else {
         REPORT(r, c->name_span, DIAG_UNKNOWN_FUNCTION, c->name,
                enough(r) ? "" : module_hint(r->m, r->arena, c->name, true, NULL));
@@ -422,7 +433,10 @@ static void resolve_grads(Resolver *r) {
         const bool known = find_local(r, g->name, &slot) && slot < params + d->nparams &&
                            (slot < params || d->params[slot - params].learn);
         if (!known) {
-            REPORT(r, g->span, DIAG_GRAD_TARGET, g->name, d->name);
+            Buf hint;
+            buf_init(&hint, r->arena);
+            if (d->ninputs) buf_printf(&hint, "; write 'grad %s = …'", d->inputs[0].name);
+            REPORT(r, g->span, DIAG_GRAD_TARGET, g->name, d->name, hint.s);
         } else if (first[slot]) {
             REPORT(r, g->span, DIAG_GRAD_TWICE, g->name);
             NOTE(r, first[slot]->span, DIAG_NOTE_GIVEN);

@@ -330,7 +330,8 @@ static const struct {
     {"f(x) = 3.5e2pi + sofplus(x)", NULL, NULL,
      "1:8: error: a number cannot be followed by a letter; write '3.5e2*pi'\n"
      "1:18: error: unknown function 'sofplus'; did you mean 'softplus'?\n"},
-    {"f(x) = 1_000", NULL, NULL, "1:8: error: '1_000' is not a number\n"},
+    {"f(x) = 1_000", NULL, NULL,
+     "1:8: error: '1_000' is not a number; digits stand together, without '_'\n"},
     {"f(x) = x²", NULL, NULL, "1:9: error: unexpected character '²'; write '^2'\n"},
     {"f(x) = x $ 2\ng(x) = y", NULL, NULL,
      "1:10: error: unexpected character '$'\n"
@@ -350,7 +351,7 @@ static const struct {
      "1:8: note: to match this '('\n"
      "3:1: note: a new definition begins here, with 'g'\n"
      "3:8: error: unknown name 'y'\n"},
-    {"f(x) = x)", NULL, NULL, "1:9: error: unexpected ')'; expected an operator\n"},
+    {"f(x) = x)", NULL, NULL, "1:9: error: there is no '(' for this ')'\n"},
     {"f(x) = exp(x]", NULL, NULL,
      "1:13: error: unexpected ']'; expected an operator, ',', ';' or ')'\n"
      "1:11: note: to match this '('\n"},
@@ -359,7 +360,8 @@ static const struct {
     {"f(x) = x 2", NULL, NULL,
      "1:10: error: unexpected '2': is an operator or a comma missing before it?\n"},
     {"f(x) = x = 2", NULL, NULL, "1:10: error: '=' defines a name; to compare, write '=='\n"},
-    {"f x = 2", NULL, NULL, "1:3: error: unexpected 'x'; expected '=' or '('\n"},
+    {"f x = 2", NULL, NULL,
+     "1:3: error: the inputs of 'f' stand in parentheses, as in 'f(x) = …'\n"},
     {"f(x = 2", NULL, NULL,
      "1:8: error: unexpected end of the definition; expected an operator, ',', ';' or ')'\n"
      "1:2: note: to match this '('\n"},
@@ -375,14 +377,19 @@ static const struct {
      "1:16: error: 'a' is a local name, and local names take no inputs\n"},
     {"f(x) = x ? 1", NULL, NULL,
      "1:13: error: unexpected end of the definition; expected an operator or ':'\n"},
-    {"f(x) = and x", NULL, NULL, "1:8: error: unexpected 'and'; expected an expression\n"},
-    {"f(2) = x", NULL, NULL, "1:3: error: unexpected '2'; expected a name, 'learn', ';' or ')'\n"},
-    {"f(x[2]) = x", NULL, NULL, "1:5: error: unexpected '2'; expected a name, '*' or '..'\n"},
-    {"f(x) = 2; g(x) = 3", NULL, NULL, "1:9: error: unexpected ';'; expected an operator\n"},
-    {"where = 3", NULL, NULL, "1:1: error: expected a definition: 'name(inputs; params) = body'\n"},
+    {"f(x) = and x", NULL, NULL,
+     "1:8: error: unexpected 'and'; expected an expression\n"},
+    {"f(2) = x", NULL, NULL, "1:3: error: unexpected '2'; what stands in this list has a name\n"},
+    {"f(x[2]) = x", NULL, NULL,
+     "1:5: error: an axis has a name, as in 'x[.., d]'; elements have no numbers\n"},
+    {"f(x) = 2; g(x) = 3", NULL, NULL,
+     "1:9: error: unexpected ';'; a definition ends without it\n"},
+    {"where = 3", NULL, NULL, "1:1: error: 'where' is reserved: it cannot be a name\n"},
     {"use \"a.act\"", NULL, NULL, "1:1: error: cannot read 'a.act': this text is not in a file\n"},
-    {"use a", NULL, NULL, "1:5: error: unexpected 'a'; expected a file name in quotes\n"},
-    {"f(x) = where(x)", NULL, NULL, "1:8: error: unexpected 'where'; expected an expression\n"},
+    {"use a", NULL, NULL, "1:5: error: the name of a file stands in double quotes: use \"a\"\n"},
+    {"f(x) = where(x)", NULL, NULL,
+     "1:8: error: unexpected 'where'; it names locals; to choose, write 'condition ? value : "
+     "other'\n"},
     {"f(x) = a where a = 1\nb = a", NULL, NULL,
      "2:5: error: unknown name 'a'; a definition without a list of inputs has no free names\n"
      "2:1: note: missing ',' before 'b'?\n"},
@@ -392,7 +399,9 @@ static const struct {
     {"f(x) = f(x", NULL, NULL,
      "1:11: error: unexpected end of the definition; expected an operator, ',', ';' or ')'\n"
      "1:9: note: to match this '('\n"},
-    {"f(x) = \"x\"", NULL, NULL, "1:8: error: unexpected string; expected an expression\n"},
+    {"f(x) = \"x\"", NULL, NULL,
+     "1:8: error: unexpected string; text stands only in 'use \"file.act\"'; comments begin with "
+     "'#', documentation with '##'\n"},
     /* names */
     {"f(x) = sofplus(x)", NULL, NULL,
      "1:8: error: unknown function 'sofplus'; did you mean 'softplus'?\n"},
@@ -428,8 +437,10 @@ static const struct {
      "1:32: error: 'z' is used before it is defined\n"
      "1:39: note: 'z' is defined here\n"},
     {"k = 2*k", NULL, NULL, "1:7: error: 'k' is recursive: a function cannot use itself\n"},
-    {"f(x) = x(2)", NULL, NULL, "1:8: error: 'x' is an input, not a function\n"},
-    {"f(x; a = 1) = a(x)", NULL, NULL, "1:15: error: 'a' is a param, not a function\n"},
+    {"f(x) = x(2)", NULL, NULL,
+     "1:8: error: 'x' is an input, not a function; to multiply, write 'x*(…)'\n"},
+    {"f(x; a = 1) = a(x)", NULL, NULL,
+     "1:15: error: 'a' is a param, not a function; to multiply, write 'a*(…)'\n"},
     {"f(x) = pi(x)", NULL, NULL, "1:8: error: 'pi' is a constant, not a function\n"},
     {"k = 1\nf(x) = k(x)", NULL, NULL,
      "2:8: error: 'k' is a constant, not a function\n"
@@ -444,14 +455,16 @@ static const struct {
      "1:8: error: 'sum' is a reduction: name the axis, as in 'sum[d](…)' or 'sum[*](…)'\n"},
     {"f(x) = exp[d](x)", NULL, NULL,
      "1:8: error: 'exp' is not a reduction; those are sum, mean, max, min and prod\n"},
-    {"f(x) = x grad y = 1", NULL, NULL, "1:15: error: 'y' is no input or learnable of 'f'\n"},
+    {"f(x) = x grad y = 1", NULL, NULL,
+     "1:15: error: 'y' is no input or learnable of 'f'; write 'grad x = …'\n"},
     {"f(x; p = 1) = x grad p = 1", NULL, NULL,
-     "1:22: error: 'p' is no input or learnable of 'f'\n"},
+     "1:22: error: 'p' is no input or learnable of 'f'; write 'grad x = …'\n"},
     {"f(x) = x grad x = 1 grad x = 2", NULL, NULL,
      "1:26: error: the gradient for 'x' is given twice\n"
      "1:15: note: the first one is here\n"},
     {"k = x", NULL, NULL,
-     "1:5: error: unknown name 'x'; a definition without a list of inputs has no free names\n"},
+     "1:5: error: unknown name 'x'; a definition without a list of inputs has no free names: write "
+     "'k(x) = …'\n"},
     {"k = pu", NULL, NULL,
      "1:5: error: unknown name 'pu'; a definition without a list of inputs has no free names; did "
      "you mean 'pi'?\n"},
@@ -475,7 +488,7 @@ static const struct {
      "1:15: error: 'elu' has no param 'alhpa'; did you mean 'alpha'?\n"
      "14:1: note: 'elu' is defined here\n"},
     {"f(x) = elu(x; a=1)", NULL, NULL,
-     "1:15: error: 'elu' has no param 'a'\n"
+     "1:15: error: 'elu' has no param 'a'; it has 'alpha'\n"
      "14:1: note: 'elu' is defined here\n"},
     {"g(x; learn a) = a*x\nf(x) = g(x; a=1)", NULL, NULL,
      "2:13: error: 'a' is a learnable of 'g': it is an argument of the kernel, not of a call\n"},
@@ -530,7 +543,8 @@ static const struct {
     {"f(x) = x > 0 ? 1 : true", NULL, NULL,
      "1:8: error: one branch is a number, the other a condition\n"},
     {"f(x) = (x < 1) < 2 ? 1 : 2", NULL, NULL,
-     "1:9: error: expected a number, but this is a condition; write '… ? 1 : 0'\n"},
+     "1:9: error: a condition is not compared: write 'c' for 'c == true', and 'not c' for 'c == "
+     "false'\n"},
     {"f(x; a = true) = a*x", NULL, NULL,
      "1:18: error: expected a number, but this is a condition; write '… ? 1 : 0'\n"},
     {"f(x; a) = a ? a*x : 1", NULL, NULL,
@@ -627,8 +641,7 @@ START_TEST(reports) {
     ck_assert_ptr_null(frontend_function(m, &diags, source_of("", "f")));
     ck_assert_ptr_null(frontend_function(m, &diags, source_of("", "f(x) + 1")));
     ck_assert_ptr_null(frontend_lower(&arena, m, module_def(m, 0), TYPE_F32, NULL, 0, &diags));
-    ck_assert_str_eq(messages(),
-                     "1:8: error: unknown name 'y'\n");
+    ck_assert_str_eq(messages(), "1:8: error: unknown name 'y'\n");
     /* One name set twice. */
     const Setting twice[] = {{"alpha", "1"}, {"alpha", "2"}};
     m = parse("");
@@ -824,7 +837,7 @@ START_TEST(formats) {
         {"\n\n\nf(x)=(x)\n\n\n\ng(x)=x\nh(x)=x", "f(x) = x\n\ng(x) = x\nh(x) = x\n"},
         {"f(x)=a where a=x,b=a", "f(x) = a\n    where a = x, b = a\n"},
         {"f(x)=a where a=x,#1\nb=a#2", "f(x) = a\n    where a = x,  #1\n          b = a  #2\n"},
-        {"f(x) = x ## no doc\ng(x)=x", "f(x) = x  # ## no doc\ng(x) = x\n"},
+        {"f(x) = x ## no doc\ng(x)=x", "f(x) = x  ## no doc\ng(x) = x\n"},
         {"use   \"a#b\"f(x)=x", "use \"a#b\"\nf(x) = x\n"},
         {"f(x)=x grad x = ((1))", "f(x) = x\n    grad x = (1)\n"},
         {"\xef\xbb\xbf f(x) = x\r\n\r\n# c \t\r\n", "f(x) = x\n\n# c\n"},
