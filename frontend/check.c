@@ -174,6 +174,8 @@ static void give_named(Checker *c, Call *call, const Arg *a) {
     buf_init(&hint, c->arena);
     if (best)
         buf_printf(&hint, "; did you mean '%s'?", best);
+    else if (count_params(f) == 0 && has_learnables(f) && call->stage)
+        buf_puts(&hint, "; sizes are given by their places, without names");
     else
         list_params(f, &hint);
     REPORT(c, a->span, DIAG_UNKNOWN_PARAM, call->name, a->name, hint.s);
@@ -288,7 +290,9 @@ static Info call_def(Checker *c, Expr *e, const Info *flow) {
             else
                 REPORT(c, a->value->span, DIAG_TOO_MANY_ARGS, call->name,
                        count_text(c, call->stage ? 0 : f->ninputs, count_params(f)),
-                       call->stage ? "; here a call gives params only" : "");
+                       call->stage         ? "; here a call gives params only"
+                       : has_learnables(f) ? "; sizes are given to a stage: 'x → f(64, 32)'"
+                                           : "");
             NOTE(c, f->source, f->name_span, DIAG_NOTE_DEFINED, call->name);
         }
     }

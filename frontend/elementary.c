@@ -115,6 +115,8 @@ const char *elementary_foreign(const char *name, bool call) {
                    {"ifelse", "; write 'condition ? value : other'", true},
                    {"cond", "; write 'condition ? value : other'", true},
                    {"select", "; write 'condition ? value : other'", true},
+                   {"std", "; write 'sqrt(mean[d]((x - m)^2)) where m = mean[d](x)'", true},
+                   {"let", "; local names follow the body: '… where a = …'", false},
                    {"True", "; write 'true'", false},
                    {"False", "; write 'false'", false},
                    {"TRUE", "; write 'true'", false},

@@ -215,7 +215,13 @@ static bool only(const Misfit *m, const char *what) {
 
 static void report_reserved(Parser *p, size_t i) {
     const Span at = span_of(p, i);
-    parse_error(p, at, DIAG_RESERVED, (int)(at.end - at.begin), p->source->text + at.begin);
+    const int kind = p->lexer->tokens[i].kind;
+    const char *use = kind == GRAD    ? "; a derivative is given as 'grad x = …'"
+                      : kind == WHERE ? "; local names are given as '… where a = …'"
+                      : kind == LEARN ? "; a learnable is given as 'learn a = …'"
+                      : kind == USE   ? "; a file is used as 'use \"file.act\"'"
+                                      : "";
+    parse_error(p, at, DIAG_RESERVED, (int)(at.end - at.begin), p->source->text + at.begin, use);
 }
 
 static bool has_before(const Parser *p, size_t here, int kind) {
@@ -324,6 +330,8 @@ static bool misfit_sign(Parser *p, const Misfit *m) {
         hint = "types are not written";
     else if (m->token == COLON && wants(m, "'='") && wants(m, "','"))
         hint = "types are not written";
+    else if (m->token == COLON && operand && !wants(m, "'='"))
+        hint = "a choice is 'condition ? value : other'";
     else if (m->token == LEARN && operand)
         hint = "a learnable stands in the list of a definition: 'f(x; learn a = …) = …'";
     else if (m->token == TIMES && wants(m, "'learn'"))
@@ -438,6 +446,13 @@ bool mistake_head(Parser *p) {
         parse_error(p, span_of(p, p->begin), DIAG_DIGIT_NAME);
         return true;
     }
+    const char *cure = word_cure(p, p->begin);
+    if (cure && next != ASSIGN && next != OPEN && next != OPEN_AXES) {
+        const Span at = span_of(p, p->begin);
+        parse_error(p, at, DIAG_NO_WORD, (int)(at.end - at.begin), p->source->text + at.begin,
+                    cure);
+        return true;
+    }
     if (t->kind == USE && next != STRING && next != BAD_STRING && next != END) {
         const Span path = rest_of_line(p, p->begin);
         enum { MOST = 60 };
@@ -482,7 +497,7 @@ void mistake_character(Parser *p, size_t i) {
         {"@", "; over the axis i write 'sum[i](a*b)'"},
         {"~", "; write 'not'"},
         {"{", "; a body stands behind '=' without braces, and a part of it in '('"},
-        {"}", ""},
+        {"}", "; a body stands behind '=' without braces"},
         {"–", "; write '-'"},
         {"—", "; write '-'"},
         {"⁄", "; write '/'"},
@@ -523,6 +538,10 @@ void mistake_character(Parser *p, size_t i) {
     const char *s = p->source->text + at.begin;
     const size_t n = at.end - at.begin;
     const char *hint = "";
+    if (p->diags->errors > DIAG_MAX_ERRORS) { /* a text of these only */
+        p->failed = true;
+        return;
+    }
     if (p->failed && is_text(p, i, "}")) return; /* one mistake with the '{' */
     for (size_t k = 0; k < sizeof hints / sizeof *hints; k++)
         if (is_text(p, i, hints[k].text)) hint = hints[k].hint;

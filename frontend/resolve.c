@@ -24,11 +24,12 @@ void resolve_table(Module *m, Diags *diags) {
         while (m->table[at] && !same(m->table[at]->name, d->name))
             at = (at + 1) & (m->table_cap - 1);
         const Def *first = m->table[at];
-        if (!first) {
+        if (!first || first->body->kind == EXPR_BAD) {
             m->table[at] = d;
             continue;
         }
         d->bad = true;
+        if (d->body->kind == EXPR_BAD) continue; /* did not parse: perhaps it is no definition */
         diag_report(diags, source_loc(diags, d->source, d->name_span), DIAG_REDEFINED, d->name);
         diag_report(diags, source_loc(diags, first->source, first->name_span), DIAG_NOTE_FIRST,
                     d->name);

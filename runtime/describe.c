@@ -33,18 +33,19 @@ typedef struct {
     size_t *steps; /* that are left for the module */
 } Learnables;
 
-/* A pipeline of pipelines of … may have any number of stages: so many are visited in a module, and
- * so many learnables told of one. */
-enum { MOST_STEPS = 100000, MOST_LEARNABLES = 200 };
+/* A pipeline of pipelines of … may have any number of stages: so many are visited in a module, so
+ * many levels deep, and so many learnables told of one. */
+enum { MOST_STEPS = 100000, MOST_LEARNABLES = 200, MOST_LEVELS = 100 };
 
 /* Those of the stages, also of pipelines among them, in order. */
-static void find_learnables(Arena *arena, const Def *d, Learnables *out) {
+static void find_learnables(Arena *arena, const Def *d, unsigned level, Learnables *out) {
     for (uint32_t i = 0; i < d->body->count && out->count < MOST_LEARNABLES && *out->steps; i++) {
         --*out->steps;
         const Expr *stage = d->body->items[i];
         if (stage->kind != EXPR_CALL || stage->call->ref.kind != REF_DEF) continue;
         const Def *f = stage->call->ref.def;
-        if (f->kind == DEF_PIPELINE) find_learnables(arena, f, out);
+        if (f->kind == DEF_PIPELINE && level < MOST_LEVELS)
+            find_learnables(arena, f, level + 1, out);
         for (uint32_t k = 0; f->kind == DEF_FUNCTION && k < f->nparams; k++)
             if (f->params[k].learn)
                 *ARENA_PUSH(arena, out->items, out->count, out->cap) =
@@ -91,7 +92,7 @@ static const char *learnable_name(Arena *arena, const Learnables *all, size_t at
 static actc_parameter *describe_learnables(Arena *arena, const Def *d, size_t *count,
                                            size_t *steps) {
     Learnables all = {.steps = steps};
-    find_learnables(arena, d, &all);
+    find_learnables(arena, d, 0, &all);
     actc_parameter *out = ARENA_ARRAY(arena, actc_parameter, all.count);
     for (size_t i = 0; i < all.count; i++) {
         const Learnable *l = &all.items[i];

@@ -80,4 +80,11 @@ rep '' '"' 8000000 '' | tame quotes 1 error
 rep '' x 1000000 '(y) = y' | tame long_name 1 'a name of more than'
 rep '' $'## d\t' 3000000 $'\nf(x) = x' | tame docs 0 ''
 printf 'f(x) = x # \xff\xfe\n\xed\xa0\x80g(x) = x\n' | tame encoding 1 'not valid UTF-8'
+rep 'f(x) = x ' '`$' 4000000 '' | tame signs 1 "unexpected character"
+rep 'f(x) = x' ' where' 2000000 '' | tame wheres 1 error
+rep '' 'where = ' 2000000 '' | tame reserved 1 'is reserved'
+l='lin(x[.., i]; learn W[o, i]) = sum[i](W*x)'
+(echo "$l p0 = lin → lin"; for i in $(seq 0 39); do echo "p$((i + 1)) = p$i → p$i"; done) | tame pipelines 0 '' list -
+(echo "$l"; seq -f '%.0f' 0 300000 | awk '{ printf "p%d = p%d\n", $1 + 1, $1 }'; echo 'p0 = lin') | tame pipeline_chain 0 '' list -
+(echo "$l"; rep 'p = lin' ' → lin(3, 3)' 900 '') | tame sizes 0 ''
 finish
