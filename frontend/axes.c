@@ -285,7 +285,11 @@ static void align_input(Alignment *al, const Input *in, Info arg, Span at) {
             rest = true;
             front = n;
         } else {
-            names[n++] = find_axis(al->f, a->name);
+            names[n] = find_axis(al->f, a->name);
+            if (names[n++] == al->f->naxes) { /* there was no room for it */
+                al->rest.loose = true;
+                return;
+            }
         }
     }
     const unsigned has = count_axes(arg.axes);
@@ -317,7 +321,10 @@ static void take_over(Alignment *al) {
                 continue;
             }
             const unsigned k = find_axis(f, a->name);
-            if (al->image[k] == AXIS_VARS) bind(al, k, make(c, describe(al, k)));
+            if (k == f->naxes) /* there was no room for it */
+                al->rest.loose = true;
+            else if (al->image[k] == AXIS_VARS)
+                bind(al, k, make(c, describe(al, k)));
         }
     }
     if (c->rests) al->rest.axes = AXES_REST;

@@ -605,7 +605,8 @@ static void check_grads(Checker *c) {
 
 void check_def(const Module *m, Arena *arena, Diags *diags, Def *d) {
     if (d->body->kind == EXPR_BAD) return;
-    Checker c = {.m = m, .arena = arena, .diags = diags, .d = d};
+    AxisVar room[AXIS_VARS];
+    Checker c = {.m = m, .arena = arena, .diags = diags, .d = d, .axes = room};
     c.slots = ARENA_ARRAY(arena, Info, def_slots(d));
     d->kind = classify(&c, d);
     for (uint32_t i = 0; i < def_first_param(d); i++) {
@@ -637,7 +638,8 @@ void check_def(const Module *m, Arena *arena, Diags *diags, Def *d) {
 bool check_constant(const Module *m, Arena *arena, Diags *diags, Def *d, Kind kind,
                     const char *param) {
     resolve_def(m, arena, diags, d, false);
-    Checker c = {.m = m, .arena = arena, .diags = diags, .d = d};
+    AxisVar room[AXIS_VARS];
+    Checker c = {.m = m, .arena = arena, .diags = diags, .d = d, .axes = room};
     c.slots = ARENA_ARRAY(arena, Info, def_slots(d));
     for (uint32_t i = 0; i < d->nwheres; i++)
         c.slots[def_first_param(d) + d->nparams + i] = check(&c, d->wheres[i].value);

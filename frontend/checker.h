@@ -33,7 +33,7 @@ typedef struct {
     Diags *diags;
     Def *d;
     Info *slots;
-    AxisVar axes[AXIS_VARS]; /* axis i is bit i + 1 of an AxisSet */
+    AxisVar *axes; /* AXIS_VARS of them; axis i is bit i + 1 of an AxisSet */
     unsigned naxes;
     unsigned before_rest;    /* so many of them stand in front of `..` */
     unsigned rests;          /* inputs that have a `..`, written or not */
