@@ -176,6 +176,19 @@ static const char *word_cure(const Parser *p, size_t i) {
     return NULL;
 }
 
+/* Whether the word stands earlier in the definition: then it is a name of its own. */
+static bool is_declared(const Parser *p, size_t at) {
+    const Span word = span_of(p, at);
+    const char *text = p->source->text + word.begin;
+    for (size_t i = p->begin; i < at; i++) {
+        const Span s = span_of(p, i);
+        if (s.end - s.begin == word.end - word.begin &&
+            memcmp(p->source->text + s.begin, text, s.end - s.begin) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Such a word at the token that does not fit, or in front of it, perhaps of its parentheses. */
 static bool report_word(Parser *p, size_t here) {
     size_t at[3], n = 0;
@@ -187,7 +200,7 @@ static bool report_word(Parser *p, size_t here) {
     }
     for (size_t i = 0; i < n; i++) {
         const char *cure = word_cure(p, at[i]);
-        if (!cure) continue;
+        if (!cure || is_declared(p, at[i])) continue;
         const Span span = span_of(p, at[i]);
         parse_error(p, span, DIAG_NO_WORD, (int)(span.end - span.begin),
                     p->source->text + span.begin, cure);
