@@ -92,6 +92,11 @@ bool names_equal(const char *a, const char *b);
 /* Whether it is a name, not an expression or a pipeline. */
 bool names_is_name(const char *text);
 
+/* ---- cache.c ---- */
+
+/* The folder for compiled kernels, in `out`; NULL: none. */
+const char *cache_folder(char *out, size_t size);
+
 /* ---- link.c ---- */
 
 /* A shared library from an object, by the system's compiler ($CC, or cc); `*library` is malloc'ed.

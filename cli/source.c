@@ -66,7 +66,10 @@ Exit program_parse(const Args *args, Program *out) {
         say_error("-e TEXT stands in place of FILE '%s'; give one of them", args->files[0]);
         return EXIT_USAGE;
     }
-    Exit ex = say_status(actc_context_create(NULL, &out->context), NULL, "cannot start");
+    char folder[4096];
+    const actc_context_options options = {.size = sizeof options,
+                                          .cache_folder = cache_folder(folder, sizeof folder)};
+    Exit ex = say_status(actc_context_create(&options, &out->context), NULL, "cannot start");
     if (ex == EXIT_DONE)
         ex = source_parse(out->context, args->file_count ? args->files[0] : NULL,
                           args->text ? args->text : "", &out->module);

@@ -113,6 +113,12 @@ typedef struct actc_context_options {
      * the thread that did it. NULL: nobody listens. */
     void (*log)(void *user, const char *message);
     void *log_user;
+    /* Where compiled kernels are kept from one process to the next, made if need be; NULL or "": nowhere. A kernel that
+     * is there comes without the code generator being loaded. The folder must belong to the user and be writable to
+     * nobody else, or it is not used; any number of processes may share it; it may be removed at any time. That it
+     * cannot be read or written is no error. */
+    const char *cache_folder;
+    size_t cache_bytes; /* about how much may stay there, the oldest goes first; 0: 64 MB */
 } actc_context_options;
 
 /* `options` may be NULL; fields that an older program does not know (`size` is less) are 0. The code generator is loaded
@@ -198,7 +204,8 @@ typedef struct actc_kernel_options {
 
 /* `function` is the name of a definition, a pipeline ("tanh -> leaky_relu(0.03)") or an expression whose free names are
  * its inputs ("x*tanh(softplus(x))"). `options` may be NULL: forward, f32, defaults. ACTC_E_SOURCE: the function or a
- * setting is wrong; ACTC_E_BACKEND: the code generator is missing or failed. */
+ * setting is wrong; ACTC_E_BACKEND: the code generator is missing or failed. What the context has already, for the same
+ * text and options, it gives once more instead of compiling it: the same handle with one more owner. */
 ACTC_API actc_status actc_kernel_compile(actc_module *module, const char *function, const actc_kernel_options *options,
                                          actc_kernel **out, actc_diagnostics **diagnostics);
 ACTC_API actc_kernel *actc_kernel_retain(actc_kernel *kernel); /* one more owner; gives `kernel` */

@@ -23,8 +23,10 @@ CompileJob compilation_job(Compilation *c, const char *function,
     if (!c->tree) {
         diags_init(&c->diags, &c->arena);
         intern_init(&c->names, &c->arena);
-        c->names.parent = &c->module->names;
-        c->tree = frontend_layer(&c->arena, &c->names, c->module->tree);
+        const Library *library = c->module->tree ? NULL : context_library(c->module->context);
+        if (!c->module->tree && !library) longjmp(c->out, 1);
+        c->names.parent = library ? &library->names : &c->module->names;
+        c->tree = frontend_layer(&c->arena, &c->names, library ? library->tree : c->module->tree);
     }
     Setting *settings = ARENA_ARRAY(&c->arena, Setting, options->setting_count);
     for (size_t i = 0; i < options->setting_count; i++)

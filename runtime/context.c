@@ -6,8 +6,32 @@
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "runtime.h"
+
+enum { DEFAULT_CACHE = 64 << 20 };
+
+static actc_status copy_path(const Allocator *from, const char *path, char **out) {
+    *out = path && *path ? memory_text(from, path, strlen(path)) : NULL;
+    return path && *path && !*out ? ACTC_E_MEMORY : ACTC_OK;
+}
+
+static bool make_locks(actc_context *ctx) {
+    pthread_mutex_t *const locks[] = {&ctx->lock, &ctx->library_lock, &ctx->kernels_lock};
+    for (size_t i = 0; i < 3; i++) {
+        if (pthread_mutex_init(locks[i], NULL) == 0) continue;
+        while (i-- > 0) pthread_mutex_destroy(locks[i]);
+        return false;
+    }
+    return true;
+}
+
+static void free_context(actc_context *ctx) {
+    memory_free(ctx->library_folder);
+    memory_free(ctx->cache_folder);
+    memory_free(ctx);
+}
 
 actc_status actc_context_create(const actc_context_options *options, actc_context **out) {
     if (!out) return ACTC_E_ARGUMENT;
@@ -22,20 +46,13 @@ actc_status actc_context_create(const actc_context_options *options, actc_contex
     ctx->allocator = from;
     ctx->log = o.log;
     ctx->log_user = o.log_user;
-    if (o.library_folder &&
-        !(ctx->library_folder = memory_text(&from, o.library_folder, strlen(o.library_folder)))) {
-        memory_free(ctx);
-        return ACTC_E_MEMORY;
-    }
-    bool ready = pthread_mutex_init(&ctx->lock, NULL) == 0;
-    if (ready && pthread_mutex_init(&ctx->library_lock, NULL) != 0) {
-        pthread_mutex_destroy(&ctx->lock);
-        ready = false;
-    }
-    if (!ready) {
-        memory_free(ctx->library_folder);
-        memory_free(ctx);
-        return ACTC_E_SYSTEM;
+    ctx->cache_bytes = o.cache_bytes ? o.cache_bytes : DEFAULT_CACHE;
+    actc_status status = copy_path(&from, o.library_folder, &ctx->library_folder);
+    if (status == ACTC_OK) status = copy_path(&from, o.cache_folder, &ctx->cache_folder);
+    if (status == ACTC_OK && !make_locks(ctx)) status = ACTC_E_SYSTEM;
+    if (status != ACTC_OK) {
+        free_context(ctx);
+        return status;
     }
     *out = ctx;
     return ACTC_OK;
@@ -51,9 +68,9 @@ void actc_context_release(actc_context *ctx) {
     if (ctx->jit) ctx->backend->destroy(ctx->jit);
     if (ctx->library.tree) arena_free(&ctx->library.arena);
     pthread_mutex_destroy(&ctx->library_lock);
+    pthread_mutex_destroy(&ctx->kernels_lock);
     pthread_mutex_destroy(&ctx->lock);
-    memory_free(ctx->library_folder);
-    memory_free(ctx);
+    free_context(ctx);
 }
 
 double clock_now(void) {
@@ -101,23 +118,33 @@ const Library *context_library(actc_context *ctx) {
 
 /* ---- the code generator ---- */
 
-/* Never closed again: LLVM registers things that outlive its last user, and opening it twice costs
- * 10 ms. */
-static void *open_in(const char *folder, size_t length, const char *below) {
-    char path[4096];
-    const int n = snprintf(path, sizeof path, "%.*s%slibactc-llvm.so", (int)length, folder, below);
-    return n > 0 && n < (int)sizeof path ? dlopen(path, RTLD_LAZY | RTLD_LOCAL) : NULL;
+static bool is_there(char *path, size_t size, const char *folder, size_t length,
+                     const char *below) {
+    const int n = snprintf(path, size, "%.*s%slibactc-llvm.so", (int)length, folder, below);
+    return n > 0 && (size_t)n < size && access(path, R_OK) == 0;
 }
 
-static void *open_library(const actc_context *ctx) {
-    if (ctx->library_folder) return open_in(ctx->library_folder, strlen(ctx->library_folder), "/");
+bool context_backend_path(const actc_context *ctx, char *path, size_t size) {
+    if (ctx->library_folder)
+        return is_there(path, size, ctx->library_folder, strlen(ctx->library_folder), "/");
     Dl_info here;
-    if (!dladdr((void *)(uintptr_t)actc_version, &here) || !here.dli_fname) return NULL;
+    if (!dladdr((void *)(uintptr_t)actc_version, &here) || !here.dli_fname) return false;
     const char *slash = strrchr(here.dli_fname, '/');
-    if (!slash) return dlopen("libactc-llvm.so", RTLD_LAZY | RTLD_LOCAL);
-    const size_t length = (size_t)(slash - here.dli_fname) + 1;
-    void *library = open_in(here.dli_fname, length, "");
-    return library ? library : open_in(here.dli_fname, length, "actc/");
+    const size_t length = slash ? (size_t)(slash - here.dli_fname) + 1 : 0;
+    return slash && (is_there(path, size, here.dli_fname, length, "") ||
+                     is_there(path, size, here.dli_fname, length, "actc/"));
+}
+
+/* Never closed again: LLVM registers things that outlive its last user, and opening it twice costs
+ * 10 ms. */
+static void *open_library(const actc_context *ctx) {
+    char path[4096];
+    const bool found = context_backend_path(ctx, path, sizeof path);
+    if (!found && ctx->library_folder) /* for the system to say what is wrong */
+        is_there(path, sizeof path, ctx->library_folder, strlen(ctx->library_folder), "/");
+    else if (!found)
+        memcpy(path, "libactc-llvm.so", sizeof "libactc-llvm.so");
+    return dlopen(path, RTLD_LAZY | RTLD_LOCAL);
 }
 
 const char *context_open_backend(actc_context *ctx) {

@@ -19,7 +19,7 @@ static actc_role role_of(const PlanArg *a) {
     return ACTC_INPUT;
 }
 
-static void kernel_free(actc_kernel *k) {
+void kernel_free(actc_kernel *k) {
     for (size_t i = 0; i < k->nargs; i++) memory_free((char *)(uintptr_t)k->args[i].name);
     memory_free(k->args);
     memory_free(k->gradient_of);
@@ -54,59 +54,6 @@ static actc_kernel *describe(const Allocator *from, const Plan *p, actc_kind kin
     return NULL;
 }
 
-/* Finds the kernel's entries in its code; false if they are missing. */
-static bool find_entries(const Backend *backend, const Plan *plan, actc_kernel *k) {
-    char symbol[512];
-    void *function = backend->entry(k->code->code, plan->symbol);
-    const size_t n = strlen(plan->symbol);
-    if (n + 7 < sizeof symbol) {
-        memcpy(symbol, plan->symbol, n);
-        memcpy(symbol + n, "__call", 7);
-        void *entry = backend->entry(k->code->code, symbol);
-        memcpy(&k->entry, &entry, sizeof entry); /* ISO C has no conversion to function pointers */
-    }
-    memcpy(&k->function, &function, sizeof function);
-    return k->function && (k->entry || (!plan->nparams && plan->nargs <= KERNEL_PLAIN_ARRAYS));
-}
-
-static void code_release(Code *code) {
-    if (!code || atomic_fetch_sub(&code->references, 1) != 1) return;
-    actc_context *ctx = code->context;
-    pthread_mutex_lock(&ctx->lock);
-    if (code->code) ctx->backend->unload(code->code);
-    pthread_mutex_unlock(&ctx->lock);
-    memory_free(code);
-    actc_context_release(ctx);
-}
-
-/* One object for all plans, in memory; each kernel becomes an owner of it. */
-static actc_status generate(actc_context *ctx, const Plan *const *plans, size_t n,
-                            actc_kernel **kernels, actc_diagnostics **diagnostics) {
-    Code *code = memory_new(&ctx->allocator, sizeof *code);
-    if (!code) return ACTC_E_MEMORY;
-    atomic_init(&code->references, 1);
-    code->context = actc_context_retain(ctx);
-    actc_status status = ACTC_OK;
-    Bytes object = {NULL, 0};
-    pthread_mutex_lock(&ctx->lock);
-    const char *error = context_open_backend(ctx);
-    if (!error) error = ctx->backend->emit(ctx->jit, plans, n, EMIT_LOADABLE, &object);
-    if (!error) {
-        error = ctx->backend->load(ctx->jit, &object, &code->code);
-        ctx->backend->free_bytes(&object);
-    }
-    for (size_t i = 0; i < n && !error; i++) {
-        kernels[i]->code = code;
-        if (!find_entries(ctx->backend, plans[i], kernels[i]))
-            error = "the kernel's symbols are missing";
-    }
-    if (error) status = fail(diagnostics, ACTC_E_BACKEND, "code generation: %s", error);
-    pthread_mutex_unlock(&ctx->lock);
-    for (size_t i = 0; i < n && status == ACTC_OK; i++) atomic_fetch_add(&code->references, 1);
-    code_release(code);
-    return status;
-}
-
 /* A name of its own for each kernel of an object. */
 static void make_symbols_differ(Arena *arena, Plan *const *plans, size_t n) {
     for (size_t i = 1; i < n; i++)
@@ -120,34 +67,109 @@ static void make_symbols_differ(Arena *arena, Plan *const *plans, size_t n) {
             }
 }
 
-static actc_status compile(Compilation *c, const actc_request *requests, size_t n,
-                           actc_kernel **out, actc_diagnostics **diagnostics) {
-    actc_context *ctx = c->module->context;
-    Plan **plans = ARENA_ARRAY(&c->arena, Plan *, n);
-    actc_kind *kinds = ARENA_ARRAY(&c->arena, actc_kind, n);
-    for (size_t i = 0; i < n; i++) {
-        actc_kernel_options o;
-        const actc_status status = read_options(requests[i].options, &o, diagnostics);
-        if (status != ACTC_OK) return status;
-        const CompileJob job = compilation_job(c, requests[i].function, &o);
-        const char *internal_error;
-        plans[i] = compile_plan(&job, &internal_error);
-        if (!plans[i]) return compilation_failure(c, internal_error, diagnostics);
-        kinds[i] = o.kind;
-    }
-    make_symbols_differ(&c->arena, plans, n);
-    export_diagnostics(&c->diags, diagnostics); /* warnings; nothing below may jump */
+/* The kernels that are not there yet, and are made together. */
+typedef struct {
+    size_t count;
+    const actc_request **requests;
+    actc_kernel_options *options;
+    Key *keys;
+    Plan **plans;
+    const char **symbols;
+    actc_kernel **kernels; /* NULL before they are made */
+} Batch;
+
+static Batch new_batch(Arena *arena, size_t n) {
+    return (Batch){.requests = ARENA_ARRAY(arena, const actc_request *, n),
+                   .options = ARENA_ARRAY(arena, actc_kernel_options, n),
+                   .keys = ARENA_ARRAY(arena, Key, n),
+                   .plans = ARENA_ARRAY(arena, Plan *, n),
+                   .symbols = ARENA_ARRAY(arena, const char *, n),
+                   .kernels = ARENA_ARRAY(arena, actc_kernel *, n)};
+}
+
+/* The runtime calls the others by their plain signature. */
+static bool needs_entry(const Plan *p) { return p->nparams || p->nargs > KERNEL_PLAIN_ARRAYS; }
+
+/* One object for all plans, in memory, and on disk if `keep`; each kernel becomes an owner of it.
+ */
+static actc_status generate(actc_context *ctx, Batch *b, bool keep,
+                            actc_diagnostics **diagnostics) {
+    Bytes object = {NULL, 0};
+    Code *code = code_new(ctx);
+    if (!code) return ACTC_E_MEMORY;
+    pthread_mutex_lock(&ctx->lock);
+    const char *error = context_open_backend(ctx);
+    if (!error)
+        error = ctx->backend->emit(ctx->jit, (const Plan *const *)b->plans, b->count, EMIT_LOADABLE,
+                                   &object);
     actc_status status = ACTC_OK;
-    for (size_t i = 0; i < n && status == ACTC_OK; i++)
-        if (!(out[i] = describe(&ctx->allocator, plans[i], kinds[i]))) status = ACTC_E_MEMORY;
-    if (status == ACTC_OK) status = generate(ctx, (const Plan *const *)plans, n, out, diagnostics);
+    if (error) status = fail(diagnostics, ACTC_E_BACKEND, "code generation: %s", error);
+    pthread_mutex_unlock(&ctx->lock);
+    if (!error && (error = code_load(code, &object, false)))
+        status = fail(diagnostics, ACTC_E_BACKEND, "code generation: %s", error);
+    for (size_t i = 0; i < b->count && status == ACTC_OK; i++)
+        if (!code_entries(code, &object, b->symbols[i], needs_entry(b->plans[i]), b->kernels[i]))
+            status = fail(diagnostics, ACTC_E_BACKEND,
+                          "code generation: the kernel's symbols are missing");
+    if (status == ACTC_OK && keep && (code->image.base || !IMAGE_LOADER))
+        status = cache_write(ctx, b->keys, b->count, b->kernels, b->symbols, &object);
+    if (object.data) ctx->backend->free_bytes(&object);
+    for (size_t i = 0; i < b->count && status == ACTC_OK; i++)
+        b->kernels[i]->code = code_retain(code);
+    code_release(code);
+    return status;
+}
+
+/* From texts to kernels with code. */
+static actc_status make(Compilation *c, Batch *b, bool *silent, actc_diagnostics **diagnostics) {
+    actc_context *ctx = c->module->context;
+    for (size_t i = 0; i < b->count; i++) {
+        const CompileJob job = compilation_job(c, b->requests[i]->function, &b->options[i]);
+        const char *internal_error;
+        b->plans[i] = compile_plan(&job, &internal_error);
+        if (!b->plans[i]) return compilation_failure(c, internal_error, diagnostics);
+    }
+    make_symbols_differ(&c->arena, b->plans, b->count);
+    export_diagnostics(&c->diags, diagnostics); /* warnings; nothing below may jump */
+    *silent = c->diags.count == 0;
+    actc_status status = ACTC_OK;
+    for (size_t i = 0; i < b->count && status == ACTC_OK; i++) {
+        b->symbols[i] = b->plans[i]->symbol;
+        b->kernels[i] = describe(&ctx->allocator, b->plans[i], b->options[i].kind);
+        if (!b->kernels[i]) status = ACTC_E_MEMORY;
+    }
+    if (status == ACTC_OK) status = generate(ctx, b, *silent, diagnostics);
+    for (size_t i = 0; i < b->count && status != ACTC_OK; i++)
+        if (b->kernels[i]) kernel_free(b->kernels[i]);
+    return status;
+}
+
+/* Kernels that are there get one more owner; the rest comes from disk, or is compiled. What had
+ * something to say is compiled each time, to say it again. On failure `out` may hold kernels. */
+static actc_status compile(Compilation *c, const actc_request *requests, size_t n,
+                           actc_kernel **out, const char **how, actc_diagnostics **diagnostics) {
+    actc_context *ctx = c->module->context;
+    Batch b = new_batch(&c->arena, n);
+    size_t *places = ARENA_ARRAY(&c->arena, size_t, n);
     for (size_t i = 0; i < n; i++) {
-        if (status == ACTC_OK) {
-            out[i]->module = actc_module_retain(c->module);
-        } else if (out[i]) {
-            kernel_free(out[i]);
-            out[i] = NULL;
-        }
+        const actc_status status =
+            read_options(requests[i].options, &b.options[b.count], diagnostics);
+        if (status != ACTC_OK) return status;
+        b.keys[b.count] = key_of_request(c->module, requests[i].function, &b.options[b.count]);
+        if ((out[i] = cache_find(ctx, &b.keys[b.count]))) continue;
+        b.requests[b.count] = &requests[i];
+        places[b.count++] = i;
+    }
+    bool found = false, silent = true;
+    *how = "had";
+    if (!b.count) return ACTC_OK;
+    actc_status status = cache_read(ctx, b.keys, b.count, b.kernels, &found);
+    *how = found ? "read" : "compiled";
+    if (status == ACTC_OK && !found) status = make(c, &b, &silent, diagnostics);
+    for (size_t i = 0; i < b.count && status == ACTC_OK; i++) {
+        actc_kernel *k = out[places[i]] = b.kernels[i];
+        k->module = actc_module_retain(c->module);
+        if (silent) cache_add(ctx, k, &b.keys[i]);
     }
     return status;
 }
@@ -162,16 +184,21 @@ actc_status actc_kernels_compile(actc_module *module, const actc_request *reques
         return fail(diagnostics, ACTC_E_ARGUMENT, "actc_kernels_compile: an argument is NULL");
     if (!count) return ACTC_OK;
     const double start = clock_now();
+    const char *how = "compiled";
     Compilation c;
     compilation_begin(&c, module);
     actc_status status;
     if (setjmp(c.out))
         status = ACTC_E_MEMORY;
     else
-        status = compile(&c, requests, count, out, diagnostics);
+        status = compile(&c, requests, count, out, &how, diagnostics);
     compilation_end(&c);
+    for (size_t i = 0; i < count && status != ACTC_OK; i++) {
+        actc_kernel_release(out[i]);
+        out[i] = NULL;
+    }
     context_log(module->context, "%s %s%s in %.3f ms%s%s",
-                status == ACTC_OK ? "compiled" : "did not compile", requests[0].function,
+                status == ACTC_OK ? how : "did not compile", requests[0].function,
                 count > 1 ? " and others" : "", (clock_now() - start) * 1e3,
                 status == ACTC_OK ? "" : ": ", status == ACTC_OK ? "" : actc_status_text(status));
     return status;
@@ -195,6 +222,7 @@ actc_kernel *actc_kernel_retain(actc_kernel *k) {
 void actc_kernel_release(actc_kernel *k) {
     if (!k || atomic_fetch_sub(&k->references, 1) != 1) return;
     actc_module *module = k->module;
+    cache_remove(module->context, k);
     code_release(k->code);
     kernel_free(k);
     actc_module_release(module);

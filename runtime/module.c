@@ -9,12 +9,11 @@ static void destroy(actc_module *m) {
     memory_free(m);
 }
 
-static actc_module *new_module(actc_context *ctx, const Library *library) {
+static actc_module *new_module(actc_context *ctx) {
     actc_module *m = memory_new(&ctx->allocator, sizeof *m);
     if (!m) return NULL;
     atomic_init(&m->references, 1);
     m->context = actc_context_retain(ctx);
-    m->names.parent = &library->names;
     return m;
 }
 
@@ -24,11 +23,18 @@ actc_status actc_module_parse(actc_context *ctx, const char *name, const char *t
     if (out) *out = NULL;
     if (!ctx || !name || (!text && length) || !out)
         return fail(diagnostics, ACTC_E_ARGUMENT, "actc_module_parse: an argument is NULL");
-    const Library *library = context_library(ctx);
-    actc_module *m = library ? new_module(ctx, library) : NULL;
+    /* Nothing can be wrong with an empty text, so the library waits until a compilation needs it:
+     * most of the time from the start of a process to a kernel that is on disk. */
+    const Library *library = length ? context_library(ctx) : NULL;
+    actc_module *m = library || !length ? new_module(ctx) : NULL;
     if (!m) return ACTC_E_MEMORY;
     jmp_buf no_memory;
     arena_init(&m->arena, ctx->allocator, 0, &no_memory);
+    if (!length) {
+        m->key = key_of_module("", 0, NULL);
+        *out = m;
+        return ACTC_OK;
+    }
     if (setjmp(no_memory)) {
         destroy(m);
         compilation_forget();
@@ -48,6 +54,7 @@ actc_status actc_module_parse(actc_context *ctx, const char *name, const char *t
         destroy(m);
         return ACTC_E_SOURCE;
     }
+    m->key = key_of_module(source.text, length, m->tree);
     describe_module(m);
     m->arena.out = NULL; /* nothing is added any more */
     *out = m;
@@ -58,7 +65,7 @@ actc_status actc_module_library(actc_context *ctx, actc_module **out) {
     if (out) *out = NULL;
     if (!ctx || !out) return ACTC_E_ARGUMENT;
     const Library *library = context_library(ctx);
-    actc_module *m = library ? new_module(ctx, library) : NULL;
+    actc_module *m = library ? new_module(ctx) : NULL;
     if (!m) return ACTC_E_MEMORY;
     jmp_buf no_memory;
     arena_init(&m->arena, ctx->allocator, 0, &no_memory);
@@ -69,6 +76,7 @@ actc_status actc_module_library(actc_context *ctx, actc_module **out) {
     intern_init(&m->names, &m->arena);
     m->names.parent = &library->names;
     m->tree = library->tree;
+    m->key = key_of_module("", 0, NULL); /* its functions are every module's */
     describe_module(m);
     m->arena.out = NULL;
     *out = m;
@@ -85,7 +93,7 @@ void actc_module_release(actc_module *m) {
 }
 
 const Def *module_function(const actc_module *m, size_t index) {
-    for (size_t i = 0; i < module_def_count(m->tree); i++) {
+    for (size_t i = 0; m->tree && i < module_def_count(m->tree); i++) {
         const Def *d = module_def(m->tree, i);
         if (d->kind != DEF_CONSTANT && index-- == 0) return d;
     }

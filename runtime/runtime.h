@@ -17,6 +17,17 @@ struct actc_diagnostics {
     size_t count;
 };
 
+/* SHA-256 of what determines something. */
+typedef struct {
+    uint8_t bytes[32];
+} Key;
+
+typedef struct {
+    uint32_t state[8];
+    uint8_t block[64];
+    uint64_t length; /* bytes so far */
+} Hash;
+
 /* A checked text in memory of its own; never changed once it is there. */
 typedef struct {
     Arena arena;
@@ -24,35 +35,52 @@ typedef struct {
     Module *tree;
 } Library;
 
+enum { KERNEL_SLOTS = 1024 };
+
 struct actc_context {
     atomic_size_t references;
     Allocator allocator;
     void (*log)(void *user, const char *message); /* or NULL */
     void *log_user;
     char *library_folder;         /* or NULL */
+    char *cache_folder;           /* or NULL */
+    uint64_t cache_bytes;         /* most that stays in it */
     pthread_mutex_t library_lock; /* guards the making of `library` */
     Library
         library; /* the standard library, parsed when the first module is; `tree` is NULL before */
     pthread_mutex_t lock;   /* guards what follows, and every use of `jit` */
     const Backend *backend; /* NULL until the first kernel is compiled */
     Jit *jit;
+    pthread_mutex_t kernels_lock;       /* guards what follows */
+    actc_kernel *kernels[KERNEL_SLOTS]; /* living ones by their keys; not owned */
+    Key machine;                        /* what code on disk depends on besides its source */
+    bool machine_asked, machine_known;
 };
 
 struct actc_module {
     atomic_size_t references;
     actc_context *context;
+    Key key; /* of its text and what that uses */
     Arena arena;
     Intern names; /* above the library's */
-    Module *tree; /* as all of the module not changed once it is parsed: shared without a lock */
+    Module *tree; /* as all of the module not changed once it is parsed: shared without a lock. NULL
+                     for an empty text: compilations then stand right above the library */
     actc_definition *functions;
     size_t function_count;
 };
+
+/* Code that image.c loaded. */
+typedef struct {
+    void *base; /* NULL: none */
+    size_t size;
+} Image;
 
 /* One object in memory, of the kernels that were compiled together. */
 typedef struct {
     atomic_size_t references;
     actc_context *context; /* a reference */
-    JitCode *code;
+    Image image;
+    JitCode *linked; /* what LLVM loaded, or NULL */
 } Code;
 
 struct actc_kernel {
@@ -66,6 +94,9 @@ struct actc_kernel {
     actc_argument *args;
     uint32_t *gradient_of; /* for each output of a backward kernel: the argument whose gradient it
                               is, else NO_ARGUMENT */
+    bool cached;           /* is among the context's kernels, under its key */
+    Key key;
+    actc_kernel *next;
 };
 
 #define NO_ARGUMENT UINT32_MAX
@@ -101,6 +132,15 @@ void *memory_array(const Allocator *from, size_t count, size_t size);
 char *memory_text(const Allocator *from, const char *s, size_t n);
 void memory_free(void *p);
 
+/* ---- sha256.c ---- */
+
+void hash_begin(Hash *h);
+void hash_add(Hash *h, const void *data, size_t n);
+void hash_add_number(Hash *h, uint64_t v);
+/* With its length, so that two texts in a row are not another two. */
+void hash_add_text(Hash *h, const char *s, size_t n);
+Key hash_end(Hash *h);
+
 /* ---- context.c ---- */
 
 /* The standard library; NULL where there is no memory for it. */
@@ -112,6 +152,8 @@ void context_log(const actc_context *ctx, const char *fmt, ...) ACTC_PRINTF(2, 3
 /* Opens the code generator if it is not open yet; the lock is held. NULL, or why not (lives as long
  * as ctx->lock is held). */
 const char *context_open_backend(actc_context *ctx);
+/* Where the code generator's file is; false if it is nowhere. */
+bool context_backend_path(const actc_context *ctx, char *path, size_t size);
 
 /* ---- files.c ---- */
 
@@ -128,7 +170,70 @@ const Def *module_function(const actc_module *m, size_t index);
 /* Fills m->functions; may run out of memory. */
 void describe_module(actc_module *m);
 
+/* ---- image.c ---- */
+
+/* Whether there is a loader for this machine at all. */
+#if defined(__x86_64__) && defined(__linux__)
+enum { IMAGE_LOADER = 1 };
+#else
+enum { IMAGE_LOADER = 0 };
+#endif
+/* Loads an object for this machine without LLVM; false where it cannot. */
+bool image_load(const char *object, size_t size, Image *out);
+/* The address of a global symbol in the code; `object` is what the image was loaded from. */
+void *image_find(const Image *image, const char *object, size_t size, const char *name);
+void image_unload(Image *image);
+
+/* ---- code.c ---- */
+
+enum { LIMIT_SYMBOL = 500 };
+
+/* NULL where there is no memory. */
+Code *code_new(actc_context *ctx);
+Code *code_retain(Code *code);
+void code_release(Code *code);
+/* NULL, or what is wrong; no lock may be held. What was `stored` LLVM's linker gets only where
+ * there is no loader of ours: that one reads nothing outside the bytes, whatever they are. */
+const char *code_load(Code *code, const Bytes *object, bool stored);
+/* Finds the kernel's function, and its uniform entry, in code that was loaded from this object;
+ * false if they are missing. */
+bool code_entries(const Code *code, const Bytes *object, const char *symbol, bool with_entry,
+                  actc_kernel *k);
+
+/* ---- key.c ---- */
+
+/* Of this compiler, with the code generator in that file, and this processor; false where they do
+ * not tell. */
+bool key_of_machine(const char *backend, Key *out);
+Key key_of_module(const char *text, size_t length, const Module *tree);
+Key key_of_request(const actc_module *m, const char *function, const actc_kernel_options *o);
+
+/* ---- record.c ---- */
+
+/* Kernels of one object as bytes, to be ended with memory_free; NULL where there is no memory. */
+char *record_write(const Allocator *from, actc_kernel *const *kernels, const char *const *symbols,
+                   size_t n, const Bytes *object, size_t *size);
+/* The n kernels, loaded and without a module, if the record is right (*found). ACTC_E_MEMORY. */
+actc_status record_read(actc_context *ctx, const char *record, size_t size, actc_kernel **kernels,
+                        size_t n, bool *found);
+
+/* ---- cache.c ---- */
+
+/* A living kernel of this key, with one more owner, or NULL. */
+actc_kernel *cache_find(actc_context *ctx, const Key *key);
+void cache_add(actc_context *ctx, actc_kernel *k, const Key *key);
+void cache_remove(actc_context *ctx, actc_kernel *k);
+/* From disk: the kernels that were made together for these keys, as record_read gives them. */
+actc_status cache_read(actc_context *ctx, const Key *keys, size_t n, actc_kernel **kernels,
+                       bool *found);
+/* To disk, if there is a folder and it can be written to. ACTC_E_MEMORY. */
+actc_status cache_write(actc_context *ctx, const Key *keys, size_t n, actc_kernel *const *kernels,
+                        const char *const *symbols, const Bytes *object);
+
 /* ---- kernel.c ---- */
+
+/* The handle alone, not its code. */
+void kernel_free(actc_kernel *k);
 
 /* Through the uniform entry, or the plain signature. Arrays are contiguous. */
 void kernel_call(const actc_kernel *k, const KernelCall *call);
