@@ -82,6 +82,10 @@ static uint32_t take_number(Reader *r) {
     return v;
 }
 
+/* Enumerators are small, and more of them come: which ones there are the key decides, since it
+ * names this very library. */
+enum { MOST = 15 };
+
 /* A number that is at most this. */
 static uint32_t take_up_to(Reader *r, uint32_t most) {
     const uint32_t v = take_number(r);
@@ -106,8 +110,8 @@ typedef struct {
 static bool read_argument(Reader *r, const Allocator *from, actc_kernel *k, actc_status *status) {
     size_t n;
     const char *name = take_text(r, &n);
-    const actc_role role = (actc_role)take_up_to(r, ACTC_OUTPUT);
-    const actc_dtype dtype = (actc_dtype)take_up_to(r, ACTC_F64);
+    const actc_role role = (actc_role)take_up_to(r, MOST);
+    const actc_dtype dtype = (actc_dtype)take_up_to(r, MOST);
     const uint32_t of = take_number(r);
     if (r->bad || (of != NO_ARGUMENT && of >= k->nargs)) return false;
     if (role != ACTC_OUTPUT && k->ninputs < k->nargs) return false; /* inputs come first */
@@ -125,7 +129,7 @@ static bool read_argument(Reader *r, const Allocator *from, actc_kernel *k, actc
 static actc_kernel *read_kernel(Reader *r, const Allocator *from, Symbol *symbol,
                                 actc_status *status) {
     symbol->name = take_text(r, &symbol->length);
-    const actc_kind kind = (actc_kind)take_up_to(r, ACTC_BACKWARD2);
+    const actc_kind kind = (actc_kind)take_up_to(r, MOST);
     symbol->with_entry = take_up_to(r, 1) != 0;
     const uint32_t count = take_number(r);
     if (r->bad || !count || count > r->left || (!symbol->with_entry && count > KERNEL_PLAIN_ARRAYS))
