@@ -263,6 +263,40 @@ void eval_bits(Evaluator *e, const uint64_t *vars, uint64_t *outs);
 void eval_real(const Graph *g, const mpfr_srcptr *vars, const mpfr_ptr *outs,
                mpfr_prec_t precision);
 
+/* ---- enclose.c: intervals that hold the exact values ---- */
+
+typedef enum {
+    INTERVAL_REAL,  /* lo <= v <= hi; a point that is infinite, where the formula has a pole */
+    INTERVAL_EXP,   /* v = sign*exp(u), lo <= u <= hi; where sign is 0, |v| <= exp(hi) */
+    INTERVAL_TRUTH, /* of a condition: may_hold, may_fail */
+    INTERVAL_NAN,   /* it is NaN */
+    INTERVAL_ANY    /* nothing is known */
+} IntervalKind;
+
+typedef struct {
+    uint8_t kind;
+    int8_t sign;
+    bool may_hold, may_fail;
+    mpfr_t lo, hi;
+    void *limbs[2];
+} Interval;
+
+/* What some nodes of a graph need, prepared for evaluation at many points. It belongs to one
+ * thread; the graph is only read. */
+typedef struct {
+    Arena *arena;
+    const Graph *graph;
+    const Node **order;
+    size_t count;
+    Interval **values; /* by node id; NULL for what is not needed */
+    Interval temp[6];
+    mpfr_prec_t precision, room;
+    bool constants; /* are in place for this precision */
+} Encloser;
+void enclose_prepare(Encloser *e, Arena *arena, const Graph *g, Node *const *roots, size_t n);
+/* Intervals for all nodes that the roots need; `vars[i]` is the value of g->vars[i]. */
+void enclose_at(Encloser *e, const mpfr_srcptr *vars, mpfr_prec_t precision);
+
 /* ---- plan.c: what a kernel is ---- */
 
 typedef enum {
