@@ -94,7 +94,8 @@ static Exit add_operand(CommandId command, Args *a, char *operand) {
         return EXIT_USAGE;
     }
     /* check and fmt take files only, and say so. */
-    const bool several = command == CMD_EMIT || command == CMD_CHECK || command == CMD_FMT;
+    const bool several = command == CMD_EMIT || command == CMD_VERIFY || command == CMD_CHECK ||
+                         command == CMD_FMT;
     if (a->function && !several) {
         say_error("more than one NAME: '%s' and '%s'", a->function, operand);
         return EXIT_USAGE;
@@ -144,6 +145,14 @@ static Exit set_order(Args *a, const char *text) {
     a->order = (unsigned)(text[0] - '0');
     a->order_text = text;
     return EXIT_DONE;
+}
+
+static Exit set_threads(Args *a, const char *text) {
+    const size_t digits = strspn(text, "0123456789");
+    a->threads = digits && digits <= 4 && !text[digits] ? (unsigned)atoi(text) : 0;
+    if (a->threads) return EXIT_DONE;
+    say_error("--threads takes a number from 1 to 9999, not '%s'", text);
+    return EXIT_USAGE;
 }
 
 /* -MD as compilers have it: only these two letters together. */
@@ -222,9 +231,17 @@ static Exit add_option(Args *a, OptionId id, char *value) {
     case OPT_DTYPE:
     case OPT_DTYPE_64:
     case OPT_DTYPE_32:
+    case OPT_DTYPE_VERIFY:
         return set_dtype(a, value);
     case OPT_STAGE:
         return once(&a->stage, value, id);
+    case OPT_EXHAUSTIVE:
+        a->exhaustive = true;
+        return EXIT_DONE;
+    case OPT_MAX_ULP:
+        return once(&a->max_ulp, value, id);
+    case OPT_THREADS_ALL:
+        return set_threads(a, value);
     case OPT_IN_PLACE:
         a->in_place = true;
         return EXIT_DONE;

@@ -56,7 +56,7 @@ typedef struct {
     size_t file_count;
     const char *text;       /* -e */
     const char *function;   /* the first NAME, or NULL */
-    const char **functions; /* all of them; only emit takes several */
+    const char **functions; /* all of them; only emit and verify take several */
     size_t function_count;
     Assignments arrays;   /* x=x.npy; for eval values, x=0.5 */
     Assignments outputs;  /* -o of run */
@@ -69,6 +69,9 @@ typedef struct {
     actc_dtype dtype;
     bool backward, fused, latex;
     bool depend;               /* -MD */
+    const char *max_ulp; /* --max-ulp, or NULL */
+    bool exhaustive;
+    unsigned threads;    /* --threads; 0: not given */
     bool json;                 /* --diagnostics=json */
     ColorMode color;           /* --color */
     bool in_place, only_check; /* of fmt */

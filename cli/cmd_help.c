@@ -39,6 +39,10 @@ static const char *const examples[] = {
     [CMD_EMIT] = "  actc emit mish gelu --backward -o kernels\n"
                  "  actc emit my.act --kind=h,obj --cpu=x86-64-v3,x86-64-v4 -o build/my -MD\n"
                  "  actc emit 'x*tanh(x)' --name=smooth --kind=shared -o libsmooth\n",
+    [CMD_VERIFY] = "  actc verify mish\n"
+                   "  actc verify my.act\n"
+                   "  actc verify 'log(1 + x^2)' --max-ulp=4,6\n"
+                   "  actc verify gelu --exhaustive\n",
     [CMD_SHOW] = "  actc show gelu\n"
                  "  actc show my.act mish --stage=grad\n"
                  "  actc show swish --stage=asm --backward --set beta=2\n",
@@ -69,6 +73,13 @@ static const char *const notes[] = {
         "They need neither actc nor LLVM. --backward adds X_backward, --fused\n"
         "X_forward_backward, --order 2 X_backward2. Without NAME all functions of FILE.\n"
         "A pipeline or expression is called as --name says, else BASE.\n",
+    [CMD_VERIFY] =
+        "Runs the function and its gradient (dy = 1) and compares them with the formula as\n"
+        "written, in as many bits as it takes: largest error in ulp and where, wrong signs,\n"
+        "NaN, infinities. A gradient's ulp is that of its largest term. The symbolic\n"
+        "derivative is compared with difference quotients. A line '## claim: 4 ulp,\n"
+        "gradient 6 ulp' above a definition is checked, or --max-ulp instead; what is not\n"
+        "met ends with status 1. Without NAME all functions of FILE.\n",
     [CMD_SHOW] = "FILE and NAME are those of 'actc run'.\n",
     [CMD_HELP] = "",
 };

@@ -326,6 +326,34 @@ ACTC_API actc_status actc_eval(actc_module *module, const char *function, const 
                                unsigned order, const actc_kernel_options *options, char **text,
                                actc_diagnostics **diagnostics);
 
+typedef struct actc_verify_options {
+    size_t size; /* sizeof(actc_verify_options); as for contexts */
+    actc_dtype dtype;
+    const actc_setting *settings;
+    size_t setting_count;
+    const char *claim;  /* what errors may be: "4" or "4 ulp, gradient 6 ulp"; NULL: what the definition's comment
+                         * claims in a line "claim: 4 ulp, gradient 6 ulp", if it does */
+    int exhaustive;     /* all 2^32 floats; of one input, in f32 */
+    unsigned threads;   /* for that; 0: as many as there are processors */
+    /* Called now and then from the thread that called: the part that is done, from 0 to 1, and the seconds left, or less
+     * than 0 where nobody knows. Not 0 stops: what was found until then is reported. NULL: nobody looks. */
+    int (*progress)(void *user, double done, double seconds_left);
+    void *progress_user;
+} actc_verify_options;
+
+typedef struct actc_verification {
+    int passed;   /* no claim is exceeded, and the gradient is the derivative (or what `grad` gives) */
+    int complete; /* not stopped by `progress` */
+} actc_verification;
+
+/* Compares the compiled function (forward, and backward with dy = 1) with its formula as written and with the symbolic
+ * derivative of that, both enclosed in as many bits as it takes, and that derivative with difference quotients: at
+ * points of all sizes, beside kinks and at edges, the same in every run; or everywhere. Elementwise functions only.
+ * `text` says what was found: largest errors in ulp and where, wrong signs, NaN and infinities. `result` may be NULL.
+ * docs/numerics.md says what an ulp of a gradient is. Without `exhaustive` it takes some seconds. */
+ACTC_API actc_status actc_verify(actc_module *module, const char *function, const actc_verify_options *options,
+                                 actc_verification *result, char **text, actc_diagnostics **diagnostics);
+
 /* A text of definitions in canonical form, with its comments. It must parse; its names need not mean anything. */
 ACTC_API actc_status actc_format_text(actc_context *ctx, const char *name, const char *text, size_t length, char **out,
                                       actc_diagnostics **diagnostics);

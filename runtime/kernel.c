@@ -174,6 +174,25 @@ static actc_status compile(Compilation *c, const actc_request *requests, size_t 
     return status;
 }
 
+actc_status kernel_of_plan(actc_module *module, const Plan *plan, actc_kernel **out,
+                           actc_diagnostics **diagnostics) {
+    actc_context *ctx = module->context;
+    actc_kernel *k = describe(&ctx->allocator, plan, ACTC_FORWARD);
+    if (!k) return ACTC_E_MEMORY;
+    Batch b = {.count = 1,
+               .plans = (Plan *[]){(Plan *)plan},
+               .symbols = (const char *[]){plan->symbol},
+               .kernels = &k};
+    const actc_status status = generate(ctx, &b, false, diagnostics);
+    if (status == ACTC_OK) {
+        k->module = actc_module_retain(module);
+        *out = k;
+    } else {
+        kernel_free(k);
+    }
+    return status;
+}
+
 actc_status actc_kernels_compile(actc_module *module, const actc_request *requests, size_t count,
                                  actc_kernel **out, actc_diagnostics **diagnostics) {
     if (diagnostics) *diagnostics = NULL;

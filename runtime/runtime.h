@@ -237,6 +237,9 @@ void kernel_free(actc_kernel *k);
 
 /* Through the uniform entry, or the plain signature. Arrays are contiguous. */
 void kernel_call(const actc_kernel *k, const KernelCall *call);
+/* A kernel of a plan that no public call makes, named as a forward one. Never jumps. */
+actc_status kernel_of_plan(actc_module *module, const Plan *plan, actc_kernel **out,
+                           actc_diagnostics **diagnostics);
 
 /* ---- compile.c ---- */
 
@@ -286,5 +289,145 @@ CompileJob compilation_job(Compilation *c, const char *function,
 /* Why a job gave nothing, as a status and in *diagnostics. */
 actc_status compilation_failure(Compilation *c, const char *internal_error,
                                 actc_diagnostics **diagnostics);
+
+/* ---- examine.c: what a function is at a point, and how far a result is from that ---- */
+
+enum { VERIFY_INPUTS = 16 };
+
+/* A function that is verified: the formula as written with its symbolic derivatives, which say what
+ * is right; and the compiler's own form of it as an f64 graph, which says what the terms of a
+ * derivative are and makes the quick oracle of sweep.c. Quantity 0 is the value, 1 + i the
+ * derivative with respect to input i. Only read once it is made. */
+typedef struct {
+    Type type; /* of the kernel */
+    size_t inputs, quantities;
+    Graph *written, *stable;
+    Node **exact;   /* for each quantity, of `written` */
+    Node **quick;   /* the same of `stable` */
+    Node **terms;   /* of `stable`: for each derivative the sum of the sizes of its terms; [0] NULL */
+    bool *depends;  /* of the value on each input */
+    bool overridden; /* a `grad` clause has its say */
+} Subject;
+/* NULL as compile_graph. */
+Subject *subject_make(const CompileJob *job, const char **internal_error);
+/* The quick oracle, an f64 kernel: for each quantity its value, then for each derivative its terms.
+ */
+Plan *subject_oracle(const Subject *s);
+/* log2 of the ulp at |v| in a format; of a subnormal the subnormal step. */
+long ulp_exponent(Type t, mpfr_srcptr v);
+
+typedef enum {
+    EXACT_NUMBER,
+    EXACT_POLE, /* the formula is infinite there: 1/0 */
+    EXACT_NAN,  /* NaN is right; so is `v` where `removable` */
+    EXACT_NONE, /* nothing is demanded: no limit at infinity, a derivative where there is no value */
+    EXACT_UNDECIDED /* the most bits do not say */
+} ExactKind;
+
+typedef struct {
+    ExactKind kind;
+    bool removable;
+    bool at_limit;  /* the point is infinite */
+    bool has_scale; /* `scale` is there; of derivatives only */
+    mpfr_t v, scale;
+} Exact;
+
+/* What one thread needs to examine a subject. */
+typedef struct {
+    const Subject *subject;
+    Encloser exact, terms, value;
+    mpfr_srcptr *vars; /* the point */
+    mpfr_ptr *at;      /* the same, to be written */
+    Exact *out;        /* for each quantity */
+    Exact *steps;      /* of a limit: TREND_STEPS times as many */
+    unsigned undecided;
+    mpfr_prec_t start;     /* bits to begin with at the next point */
+    mpfr_prec_t most_bits; /* that were needed */
+} Examiner;
+void examiner_make(Examiner *x, Arena *arena, const Subject *s);
+/* Fills x->out for the point, given as encodings in the kernel's type. */
+void examine(Examiner *x, const uint64_t *point);
+
+typedef enum {
+    FAULT_NAN,        /* NaN where a number is right */
+    FAULT_NUMBER,     /* a number where NaN is right */
+    FAULT_INFINITY,   /* an infinity where a number is right */
+    FAULT_NO_INFINITY, /* none, or the other one, where one is right */
+    FAULT_SIGN,
+    FAULT_COUNT,
+    FAULT_NONE = FAULT_COUNT
+} Fault;
+/* A result against x->out[quantity]: its fault, and its error in ulp where that is a number. False
+ * where nothing is demanded. */
+bool judge(const Examiner *x, size_t quantity, uint64_t result, double *ulp, Fault *fault);
+
+typedef enum { SLOPE_AGREES, SLOPE_KINK, SLOPE_DIFFERS, SLOPE_UNKNOWN } Slope;
+/* The symbolic derivative with respect to an input against difference quotients; `*quotient` is the
+ * central one. The point is finite. */
+Slope examine_slope(Examiner *x, const uint64_t *point, size_t input, double *given,
+                    double *quotient);
+/* What is decided at the point: which branches are taken, the signs of all quantities. Points
+ * between which it changes have a kink or a root between them. */
+uint64_t examine_signature(Examiner *x, const uint64_t *point);
+
+/* ---- points.c: where to look ---- */
+
+typedef struct {
+    uint64_t *bits; /* count*inputs encodings */
+    size_t inputs, count, cap;
+    size_t kinks; /* how many of them, at the end, stand beside a kink or a root */
+} Points;
+void points_make(Points *p, Arena *arena, Examiner *x);
+/* Floats in the order of their values as integers in the same order; -0 is next to 0. */
+int64_t float_rank(uint64_t bits, Type type);
+uint64_t float_of_rank(int64_t rank, Type type);
+
+/* ---- tally.c: what was found ---- */
+
+typedef struct {
+    uint64_t points, judged, undecided;
+    double worst, sum; /* of errors in ulp */
+    bool has_worst;
+    uint64_t worst_at[VERIFY_INPUTS], worst_result;
+    uint64_t undecided_at[VERIFY_INPUTS]; /* the first of them */
+    uint64_t faults[FAULT_COUNT];
+    uint64_t fault_at[FAULT_COUNT][VERIFY_INPUTS], fault_result[FAULT_COUNT]; /* the first of them */
+} Tally;
+/* One judged result, or what judge() said nothing about. */
+void tally_add(Tally *t, const uint64_t *point, size_t inputs, uint64_t result, bool judged,
+               double ulp, Fault fault);
+void tally_undecided(Tally *t, const uint64_t *point, size_t inputs);
+void tally_fault(Tally *t, const uint64_t *point, size_t inputs, uint64_t result, Fault fault);
+void tally_worst(Tally *t, const uint64_t *point, size_t inputs, uint64_t result, double ulp);
+/* `from` comes after `to`: at a tie the first one stays. */
+void tally_merge(Tally *to, const Tally *from, size_t inputs);
+
+/* Of one derivative against difference quotients. */
+typedef struct {
+    size_t points, kinks, wrong;
+    uint64_t at[VERIFY_INPUTS]; /* the first wrong one */
+    double given, quotient;
+} Slopes;
+
+/* ---- sweep.c: all 2^32 floats ---- */
+
+typedef struct {
+    const Subject *subject; /* of one input, f32 */
+    const actc_kernel *forward, *backward, *oracle;
+    unsigned threads;
+    /* Called now and then from the caller's thread; not 0 stops. May be NULL. */
+    int (*progress)(void *user, double done, double seconds_left);
+    void *user;
+    Tally tallies[2];   /* begin as the sampled points left them */
+    uint64_t probed;    /* floats of which only the worst were examined */
+    uint64_t uncovered; /* floats that only samples of their neighbourhood speak for */
+    mpfr_prec_t most_bits;
+    bool stopped;
+} Sweep;
+/* Two million floats beside what was sampled already: larger errors, and faults, that are found
+ * among them, always the same. */
+actc_status sweep_probe(Sweep *s, const Allocator *from);
+/* ACTC_OK, also when stopped; else ACTC_E_MEMORY or ACTC_E_SYSTEM. */
+actc_status sweep_run(Sweep *s, const Allocator *from);
 
 #endif
