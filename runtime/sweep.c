@@ -379,7 +379,7 @@ static void watch(Shared *shared, double start) {
         nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
         const double done = (double)atomic_load(&shared->done) / SEGMENTS,
                      spent = clock_now() - start;
-        if (s->progress && done < 1 &&
+        if (s->progress && done < 1 && !atomic_load(&shared->stop) &&
             s->progress(s->user, done, done > 0 ? spent * (1 - done) / done : -1))
             atomic_store(&shared->stop, true);
     }
