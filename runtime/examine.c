@@ -24,6 +24,8 @@ enum {
     FEWER_BITS = 1024, /* … once PATIENCE points were not decided */
     PATIENCE = 64,
     EXACT_BITS = 192, /* of what is handed out */
+    LARGE_ERROR = 64, /* in ulp: looked at again beside kinks, where it is right … */
+    BESIDE_KINK = 16, /* … within this */
     SLOPE_BITS = 1024,
     SLOPE_STEP = 160, /* difference quotients: h = 2^-160 min(1, |x|) */
     TREND_STEPS = 8,
@@ -497,7 +499,8 @@ static Fault fault_of(Type t, const Exact *e, mpfr_srcptr got) {
     return fold_encode(e->v, t) << 1 == 0 ? FAULT_NONE : FAULT_SIGN; /* a rounded -1e-60 is 0 */
 }
 
-bool judge(const Examiner *x, size_t quantity, uint64_t result, double *ulp, Fault *fault) {
+static bool judge_alone(const Examiner *x, size_t quantity, uint64_t result, double *ulp,
+                        Fault *fault) {
     const Type t = x->subject->type;
     const Exact *e = &x->out[quantity];
     NUMBER_TEMP(got, 64);
@@ -524,7 +527,8 @@ bool judge(const Examiner *x, size_t quantity, uint64_t result, double *ulp, Fau
     if (mpfr_nan_p(got)) return true;
     if (mpfr_inf_p(got) && overflows(t, e->v) && mpfr_sgn(got) == mpfr_sgn(e->v)) return true;
     if (e->at_limit && (*fault == FAULT_INFINITY || *fault == FAULT_NO_INFINITY)) {
-        *ulp = HUGE_VAL;
+        /* of several inputs another one may have come to nothing before it met the infinity */
+        *ulp = x->subject->inputs == 1 ? HUGE_VAL : 0;
         return true;
     }
     /* infinities stand for the power of two behind the largest number */
@@ -614,7 +618,7 @@ static bool is_less(const Interval *a, const Interval *b) {
     return a->kind == INTERVAL_REAL && b->kind == INTERVAL_REAL && mpfr_less_p(a->lo, b->lo);
 }
 
-uint64_t examine_signature(Examiner *x, const uint64_t *point) {
+uint64_t examine_signature(Examiner *x, const uint64_t *point, bool signs) {
     const Subject *s = x->subject;
     uint64_t h = 0x9e3779b97f4a7c15u;
     for (size_t i = 0; i < s->inputs; i++) fold_decode(x->at[i], point[i], s->type);
@@ -650,9 +654,48 @@ uint64_t examine_signature(Examiner *x, const uint64_t *point) {
         h = (h ^ (code + 17)) * 0x100000001b3u;
         h ^= h >> 29;
     }
-    for (size_t q = 0; q < s->quantities; q++) {
+    for (size_t q = 0; q < s->quantities && signs; q++) {
         h = (h ^ (sign_code(found(&x->exact, s->exact[q])) + 5)) * 0x100000001b3u;
         h ^= h >> 29;
     }
     return h;
+}
+
+/* ---- beside kinks ---- */
+
+/* Whether the result is right two floats further at most, where another branch is taken: a
+ * condition on a rounded sum may turn that late. */
+static bool is_beside_kink(Examiner *x, const uint64_t *point, size_t quantity, uint64_t result) {
+    enum { FLOATS = 2 };
+    const Subject *s = x->subject;
+    const uint64_t here = examine_signature(x, point, false);
+    uint64_t beside[VERIFY_INPUTS];
+    memcpy(beside, point, s->inputs * sizeof *beside);
+    for (size_t i = 0; i < s->inputs; i++) {
+        for (int k = -FLOATS; k <= FLOATS; k++) {
+            double ulp;
+            Fault fault;
+            beside[i] = float_of_rank(float_rank(point[i], s->type) + k, s->type);
+            if (k == 0 || examine_signature(x, beside, false) == here) continue;
+            examine(x, beside);
+            if (judge_alone(x, quantity, result, &ulp, &fault) && fault == FAULT_NONE &&
+                ulp <= BESIDE_KINK)
+                return true;
+        }
+        beside[i] = point[i];
+    }
+    return false;
+}
+
+bool judge(Examiner *x, const uint64_t *point, size_t quantity, uint64_t result, double *ulp,
+           Fault *fault) {
+    if (!judge_alone(x, quantity, result, ulp, fault)) return false;
+    if (*ulp < LARGE_ERROR || !isfinite(*ulp) || (*fault != FAULT_NONE && *fault != FAULT_SIGN))
+        return true;
+    if (is_beside_kink(x, point, quantity, result)) {
+        *ulp = 0;
+        *fault = FAULT_KINK;
+    }
+    examine(x, point);
+    return true;
 }

@@ -146,7 +146,7 @@ static void bisect(Points *p, Arena *arena, Examiner *x, uint64_t *point, size_t
     while (b - a > 1) {
         const int64_t mid = a + (b - a) / 2;
         point[input] = float_of_rank(mid, t);
-        if (examine_signature(x, point) == signature)
+        if (examine_signature(x, point, true) == signature)
             a = mid;
         else
             b = mid;
@@ -176,7 +176,7 @@ static void add_changes(Points *p, Arena *arena, Examiner *x, uint64_t *point, s
             const uint64_t v = sorted[way ? i++ : --i];
             if ((v & ~sign) > inf) break;
             point[input] = v;
-            const uint64_t now = examine_signature(x, point);
+            const uint64_t now = examine_signature(x, point, true);
             if (!first && now != before) {
                 bisect(p, arena, x, point, input, way ? last : v, way ? v : last,
                        way ? before : now);
@@ -189,7 +189,7 @@ static void add_changes(Points *p, Arena *arena, Examiner *x, uint64_t *point, s
     }
     if (middle > 0 && middle < n) { /* and across 0 */
         point[input] = sorted[middle - 1];
-        const uint64_t before = examine_signature(x, point);
+        const uint64_t before = examine_signature(x, point, true);
         bisect(p, arena, x, point, input, sorted[middle - 1], sorted[middle], before);
     }
 }

@@ -354,21 +354,23 @@ typedef enum {
     FAULT_INFINITY,   /* an infinity where a number is right */
     FAULT_NO_INFINITY, /* none, or the other one, where one is right */
     FAULT_SIGN,
+    FAULT_KINK, /* what is right two floats further, on the other side of a kink: no error in ulp */
     FAULT_COUNT,
     FAULT_NONE = FAULT_COUNT
 } Fault;
-/* A result against x->out[quantity]: its fault, and its error in ulp where that is a number. False
- * where nothing is demanded. */
-bool judge(const Examiner *x, size_t quantity, uint64_t result, double *ulp, Fault *fault);
+/* A result at the point that was examined last: its fault, and its error in ulp where that is a
+ * number. False where nothing is demanded. */
+bool judge(Examiner *x, const uint64_t *point, size_t quantity, uint64_t result, double *ulp,
+           Fault *fault);
 
 typedef enum { SLOPE_AGREES, SLOPE_KINK, SLOPE_DIFFERS, SLOPE_UNKNOWN } Slope;
 /* The symbolic derivative with respect to an input against difference quotients; `*quotient` is the
  * central one. The point is finite. */
 Slope examine_slope(Examiner *x, const uint64_t *point, size_t input, double *given,
                     double *quotient);
-/* What is decided at the point: which branches are taken, the signs of all quantities. Points
- * between which it changes have a kink or a root between them. */
-uint64_t examine_signature(Examiner *x, const uint64_t *point);
+/* What is decided at the point: which branches are taken, and with `signs` the signs of all
+ * quantities. Points between which it changes have a kink, or a root, between them. */
+uint64_t examine_signature(Examiner *x, const uint64_t *point, bool signs);
 
 /* ---- points.c: where to look ---- */
 

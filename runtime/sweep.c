@@ -129,7 +129,7 @@ static void examine_one(Worker *w, size_t q, uint64_t x, uint64_t result, Fault 
     examine(&w->examiner, &x);
     w->examined++;
     if (expected != FAULT_NONE) w->tried[q][expected]++;
-    if (!judge(&w->examiner, q, result, &ulp, &fault)) return;
+    if (!judge(&w->examiner, &x, q, result, &ulp, &fault)) return;
     if (fault != FAULT_NONE) tally_fault(t, &x, 1, result, fault);
     if (expected != FAULT_NONE && fault == expected) w->confirmed[q][expected]++;
     if (fault != FAULT_NAN && fault != FAULT_NUMBER) tally_worst(t, &x, 1, result, ulp);
@@ -216,7 +216,7 @@ static bool is_trusted(Worker *w, uint32_t first, int log2) {
             trusted = trusted && close_to(&w->examiner.out[q], q, w->exact[q][i], w->terms[i]);
             double ulp;
             Fault fault;
-            if (judge(&w->examiner, q, bits_of(w->result[q][i]), &ulp, &fault) &&
+            if (judge(&w->examiner, &x, q, bits_of(w->result[q][i]), &ulp, &fault) &&
                 fault != FAULT_NAN && fault != FAULT_NUMBER)
                 tally_worst(&w->tallies[q], &x, 1, bits_of(w->result[q][i]), ulp);
         }
@@ -229,7 +229,7 @@ static void judge_sample(Worker *w, size_t q, uint64_t x, uint64_t result) {
     double ulp = 0;
     Fault fault = FAULT_NONE;
     examine(&w->examiner, &x);
-    const bool judged = judge(&w->examiner, q, result, &ulp, &fault);
+    const bool judged = judge(&w->examiner, &x, q, result, &ulp, &fault);
     if (w->examiner.out[q].kind == EXACT_UNDECIDED) tally_undecided(&w->tallies[q], &x, 1);
     tally_add(&w->tallies[q], &x, 1, result, judged, ulp, fault);
 }

@@ -151,7 +151,7 @@ static void judge_points(Run *r) {
             double ulp;
             Fault fault;
             const uint64_t result = load(results[q], k, s->type);
-            const bool judged = judge(&r->examiner, q, result, &ulp, &fault);
+            const bool judged = judge(&r->examiner, point, q, result, &ulp, &fault);
             if (r->examiner.out[q].kind == EXACT_UNDECIDED)
                 tally_undecided(&r->tallies[q], point, s->inputs);
             tally_add(&r->tallies[q], point, s->inputs, result, judged, ulp, fault);
@@ -325,6 +325,7 @@ static void put_tally(Run *r, Buf *out, size_t q, int width) {
         [FAULT_INFINITY] = "infinite where a number is right",
         [FAULT_NO_INFINITY] = "not the infinity that is right",
         [FAULT_SIGN] = "of the wrong sign",
+        [FAULT_KINK] = "as on the other side of a kink, a float or two away",
     };
     const Tally *t = &r->tallies[q];
     const char *name = quantity_name(r, q);
