@@ -31,6 +31,7 @@ static void set_truth(Interval *r, bool may_hold, bool may_fail) {
     r->kind = INTERVAL_TRUTH;
     r->may_hold = may_hold;
     r->may_fail = may_fail;
+    r->of_nan = false;
 }
 
 static void set_si(Interval *r, long v) {
@@ -44,6 +45,7 @@ static void copy(Interval *r, const Interval *a) {
     r->sign = a->sign;
     r->may_hold = a->may_hold;
     r->may_fail = a->may_fail;
+    r->of_nan = a->of_nan;
     if (a->kind != INTERVAL_REAL && a->kind != INTERVAL_EXP) return;
     mpfr_set(r->lo, a->lo, DOWN);
     mpfr_set(r->hi, a->hi, UP);
@@ -909,6 +911,7 @@ static void power(Encloser *e, Interval *r, const Interval *a, const Interval *b
 static void compare(Encloser *e, Interval *r, const Interval *a, const Interval *b, Op op) {
     if (a->kind == INTERVAL_NAN || b->kind == INTERVAL_NAN) {
         set_truth(r, op == OP_NE, op != OP_NE);
+        r->of_nan = true;
         return;
     }
     if (a->kind == INTERVAL_ANY || b->kind == INTERVAL_ANY) {
@@ -955,7 +958,11 @@ static void compare(Encloser *e, Interval *r, const Interval *a, const Interval 
 }
 
 static void logic(Interval *r, const Interval *a, const Interval *b, Op op) {
-    if (a->kind != INTERVAL_TRUTH || (b && b->kind != INTERVAL_TRUTH))
+    const bool nan =
+        (a->kind == INTERVAL_TRUTH && a->of_nan) || (b && b->kind == INTERVAL_TRUTH && b->of_nan);
+    if (nan)
+        set_truth(r, true, true);
+    else if (a->kind != INTERVAL_TRUTH || (b && b->kind != INTERVAL_TRUTH))
         set_any(r);
     else if (op == OP_NOT)
         set_truth(r, a->may_fail, a->may_hold);
@@ -963,6 +970,7 @@ static void logic(Interval *r, const Interval *a, const Interval *b, Op op) {
         set_truth(r, a->may_hold && b->may_hold, a->may_fail || b->may_fail);
     else
         set_truth(r, a->may_hold || b->may_hold, a->may_fail && b->may_fail);
+    r->of_nan = nan;
 }
 
 static void choose(Encloser *e, Interval *r, const Interval *c, const Interval *a,
@@ -995,15 +1003,6 @@ static void extreme(Encloser *e, Interval *r, const Interval *a, const Interval 
     (op == OP_MAX ? mpfr_max : mpfr_min)(r->hi, s->hi, t->hi, UP);
 }
 
-/* Whether the condition compares a NaN. */
-static bool compares_nan(const Encloser *e, const Node *c) {
-    bool nan = false;
-    for (int k = 0; k < c->nargs && !nan; k++)
-        nan = type_is_float((Type)c->arg[k]->type) ? e->values[c->arg[k]->id]->kind == INTERVAL_NAN
-                                                   : compares_nan(e, c->arg[k]);
-    return nan;
-}
-
 /* ---- a node ---- */
 
 static void set_constant(Interval *r, const Node *n) {
@@ -1024,7 +1023,7 @@ static void enclose_op(Encloser *e, Interval *r, const Node *n) {
     const Op op = (Op)n->op;
     switch ((int)op) { /* those that are not strict, or take conditions */
     case OP_COND:
-        if (compares_nan(e, n->arg[0])) {
+        if (a->kind == INTERVAL_TRUTH && a->of_nan) {
             set_nan(r);
             return;
         }

@@ -277,6 +277,7 @@ typedef struct {
     uint8_t kind;
     int8_t sign;
     bool may_hold, may_fail;
+    bool of_nan; /* the condition compares a NaN */
     mpfr_t lo, hi;
     void *limbs[2];
 } Interval;

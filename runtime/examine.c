@@ -23,6 +23,7 @@ enum {
     LAST_BITS = 8192,  /* the most for a point */
     FEWER_BITS = 1024, /* … once PATIENCE points were not decided */
     PATIENCE = 64,
+    LEAST_BITS = 256,
     EXACT_BITS = 192, /* of what is handed out */
     LARGE_ERROR = 64, /* in ulp: looked at again beside kinks, where it is right … */
     BESIDE_KINK = 16, /* … within this */
@@ -31,6 +32,9 @@ enum {
     TREND_STEPS = 8,
     TREND_BITS = 16384
 };
+
+/* In operations times bits: a second or so at once, a minute in all. */
+static const double MOST_AT_ONCE = 1e7, MOST_SPENT = 1e9;
 
 /* ---- formats ---- */
 
@@ -323,6 +327,7 @@ static void examine_numbers(Examiner *x, Exact *out, mpfr_prec_t last) {
         bool all = true;
         if (p > last) p = last;
         enclose_at(&x->exact, x->vars, p);
+        x->spent += (double)p * (double)x->exact.count;
         x->start = tries == 1 ? p / 2 : p;
         if (p > x->most_bits) x->most_bits = p;
         for (size_t q = 0; q < s->quantities; q++) {
@@ -340,8 +345,14 @@ static void examine_numbers(Examiner *x, Exact *out, mpfr_prec_t last) {
         if (!known[q]) out[q].kind = EXACT_UNDECIDED;
 }
 
-static mpfr_prec_t patience(const Examiner *x) {
-    return x->undecided < PATIENCE ? LAST_BITS : FEWER_BITS;
+/* How many bits a point may take at most: fewer for formulas of thousands of operations, and once
+ * many points were not decided, or much was spent. */
+static mpfr_prec_t patience(const Examiner *x, mpfr_prec_t bits) {
+    if (x->undecided >= PATIENCE && bits > FEWER_BITS) bits = FEWER_BITS;
+    while (bits > LEAST_BITS &&
+           (x->spent > MOST_SPENT || (double)bits * (double)x->exact.count > MOST_AT_ONCE))
+        bits /= 2;
+    return bits;
 }
 
 /* ---- limits ---- */
@@ -399,7 +410,7 @@ static bool approach(Examiner *x, const mpfr_srcptr *to, int side, bool all) {
             }
         }
         Exact *step = &x->steps[k * s->quantities];
-        examine_numbers(x, step, all ? TREND_BITS : 4096);
+        examine_numbers(x, step, patience(x, all ? TREND_BITS : TREND_BITS / 4));
         bool any = !side;
         for (size_t q = 0; q < s->quantities; q++) any = any || step[q].kind == EXACT_NUMBER;
         if (!any) return false;
@@ -482,7 +493,7 @@ void examine(Examiner *x, const uint64_t *point) {
         examine_limit(x, where, infinite);
         return;
     }
-    examine_numbers(x, x->out, patience(x));
+    examine_numbers(x, x->out, patience(x, LAST_BITS));
     for (size_t q = 0; q < s->quantities; q++) x->undecided += x->out[q].kind == EXACT_UNDECIDED;
     remove_nans(x, where);
 }

@@ -13,7 +13,8 @@ enum {
     MOST_CHANGES = 128,  /* that are bisected */
     NEIGHBOURS = 2,      /* on each side of a change */
     LINES = 48,          /* of several inputs: along which changes are looked for */
-    LINE_POINTS = 64
+    LINE_POINTS = 64,
+    MOST_OPERATIONS = 4000000 /* for all points of one input together */
 };
 
 /* ---- floats in order ---- */
@@ -210,7 +211,8 @@ static void combine(Points *p, Arena *arena, Examiner *x, Random *r, const Pool 
     for (size_t i = 0; i < pool->count; i++)
         if (is_moderate(pool->bits[i], t)) put(&plain, pool->bits[i]);
     add_edges(&edges);
-    for (size_t k = 0; k < COMBINATIONS; k++) {
+    const size_t room = MOST_OPERATIONS / (x->exact.count + 1) + 16;
+    for (size_t k = 0; k < (room < COMBINATIONS ? room : COMBINATIONS); k++) {
         const uint64_t kind = random_bits(r) % 16;
         for (size_t i = 0; i < n; i++) {
             const Pool *from = kind < 10 ? &plain : pool;
@@ -231,7 +233,7 @@ static void combine(Points *p, Arena *arena, Examiner *x, Random *r, const Pool 
             add_point(p, arena, point);
         }
     }
-    for (size_t k = 0; k < LINES; k++) {
+    for (size_t k = 0; k < LINES && k <= room / 128; k++) {
         Pool line = {.arena = arena, .type = t};
         for (size_t j = 0; j < n; j++) point[j] = plain.bits[random_below(r, plain.count)];
         for (size_t j = 0; j < LINE_POINTS; j++)
@@ -241,20 +243,31 @@ static void combine(Points *p, Arena *arena, Examiner *x, Random *r, const Pool 
     }
 }
 
+/* Of a formula of thousands of operations fewer points, so that they take seconds. */
+static void thin_out(Pool *p, const Examiner *x) {
+    const size_t step = p->count * x->exact.count / MOST_OPERATIONS + 1;
+    size_t n = 0;
+    for (size_t i = 0; i < p->count; i += step) p->bits[n++] = p->bits[i];
+    p->count = n;
+}
+
 void points_make(Points *p, Arena *arena, Examiner *x) {
     const Type t = x->subject->type;
     Random r = {20240229};
     Pool pool = {.arena = arena, .type = t};
     *p = (Points){.inputs = x->subject->inputs};
-    add_edges(&pool);
     add_binades(&pool, &r);
     add_ranges(&pool, &r);
+    thin_out(&pool, x);
+    add_edges(&pool);
     sort(&pool);
     if (p->inputs > 1) {
         combine(p, arena, x, &r, &pool);
         return;
     }
     uint64_t point[1] = {0};
+    const size_t most = 2 + MOST_OPERATIONS / 64 / (x->exact.count + 1);
     for (size_t i = 0; i < pool.count; i++) add_point(p, arena, &pool.bits[i]);
-    add_changes(p, arena, x, point, 0, pool.bits, pool.count, MOST_CHANGES);
+    add_changes(p, arena, x, point, 0, pool.bits, pool.count,
+                most < MOST_CHANGES ? most : MOST_CHANGES);
 }

@@ -341,6 +341,7 @@ typedef struct {
     Exact *out;        /* for each quantity */
     Exact *steps;      /* of a limit: TREND_STEPS times as many */
     unsigned undecided;
+    double spent;          /* operations times bits; whoever examines for long sets it back */
     mpfr_prec_t start;     /* bits to begin with at the next point */
     mpfr_prec_t most_bits; /* that were needed */
 } Examiner;

@@ -280,6 +280,7 @@ static void sweep_nans(Worker *w, uint32_t first) {
 static void sweep_segment(Worker *w, uint32_t segment) {
     const uint32_t first = segment << SEGMENT_LOG2;
     w->examined = 0;
+    w->examiner.spent = 0;
     w->state = segment;
     memset(w->tried, 0, sizeof w->tried);
     memset(w->confirmed, 0, sizeof w->confirmed);
