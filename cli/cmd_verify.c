@@ -8,9 +8,12 @@
 
 static volatile sig_atomic_t interrupted;
 
-static void interrupt(int signal) {
-    (void)signal;
-    interrupted = 1;
+/* One Ctrl-C may arrive twice (as timeout(1) sends it); who insists ends the process at once. */
+static void interrupt(int number) {
+    if (interrupted < 2)
+        interrupted++;
+    else
+        signal(number, SIG_DFL);
 }
 
 typedef struct {
@@ -86,7 +89,6 @@ Exit cmd_verify(const Args *args) {
     interrupted = 0;
     struct sigaction action = {.sa_handler = interrupt}, before;
     sigemptyset(&action.sa_mask);
-    action.sa_flags = (int)SA_RESETHAND; /* a second Ctrl-C ends at once */
     sigaction(SIGINT, &action, &before);
     for (size_t i = 0; i < count && !interrupted; i++) {
         if (i) putchar('\n');
