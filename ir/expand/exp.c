@@ -59,6 +59,19 @@ static Node *exp_poly(Graph *g, Node *r) {
     return is_f64(r) ? POLY(g, r, f64) : POLY(g, r, f32);
 }
 
+ExpReduced exp_reduced(Graph *g, Node *hi, Node *lo) {
+    static const double c[] = {0x1.fffffap-2, 0x1.555492p-3, 0x1.555a28p-5, 0x1.12398ep-7,
+                               0x1.694ac4p-10};
+    Node *m = magic(g, hi, 127 + 64), *shifted = mad(g, hi, num(g, hi, log2_e_f32), m);
+    Node *n = sub(g, shifted, m), *r = mad(g, n, num(g, hi, -ln2_hi(hi)), hi);
+    return (ExpReduced){
+        .r = r,
+        .q = mul(g, mul(g, r, r), POLY(g, r, c)),
+        .lost = mad(g, n, num(g, hi, -ln2_lo(hi)), lo),
+        .power = asfloat(g, ishl(g, bits(g, shifted), 23)),
+    };
+}
+
 Node *exp_times(Graph *g, Node *a, int k) {
     Node *m = magic(g, a, scale_bias(a));
     Node *shifted = mad(g, a, num(g, a, is_f64(a) ? log2_e : log2_e_f32), m);

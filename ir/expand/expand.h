@@ -142,6 +142,12 @@ Node *scale(Graph *g, Node *a, Node *shifted);
 /* exp(a)*2^k where a has been clamped to what does not overflow the scaling (f32 [-105.4, 89], f64
  * [-750, 710]). */
 Node *exp_times(Graph *g, Node *a, int k);
+/* f32: exp(hi + lo) = 2^-64*power*(1 + r + q)*(1 + lost) for -105 < hi <= 0, |lo| small beside it;
+ * r is exact. */
+typedef struct {
+    Node *r, *q, *lost, *power;
+} ExpReduced;
+ExpReduced exp_reduced(Graph *g, Node *hi, Node *lo);
 /* exp(a) in f64 for the sake of f32 functions: relative error below 2^-34, |a| < 700. */
 Node *exp_wide(Graph *g, Node *a);
 /* exp(hi + lo) = (p + q)*2^n in f64, |lo| small beside |hi|, hi clamped as for exp_times: scale(p +

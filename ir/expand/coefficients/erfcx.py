@@ -1,4 +1,4 @@
-"""The constants of erfcx in ../erf.c: python3 erfcx.py (needs mpmath).
+"""The constants of erfcx and normcdf in ../erf.c: python3 erfcx.py (needs mpmath).
 
 erfcx(x) = r*P(r), r = 1/(x + K): P is analytic on [0, 1/K], and a Chebyshev interpolant is near enough to minimax."""
 import mpmath as mp
@@ -57,6 +57,15 @@ def show(name, c, f, a, b):
     print("    " + ", ".join(float(v).hex() for v in c))
 
 
+def show_single(name, c, f, a, b):
+    """The coefficients rounded to f32: the even ones, then the odd ones."""
+    c = [mp.mpf(float(mp.nint(mp.ldexp(v, 24 - mp.frexp(v)[1])) * mp.mpf(2) ** (mp.frexp(v)[1] - 24))) for v in c]
+    worst = max(abs(mp.polyval(c[::-1], x) - f(x)) for x in (a + (b - a) * k / 997 for k in range(998)))
+    print("//", name, "absolute error 2^%.1f" % float(mp.log(worst, 2)))
+    for first in (0, 1):
+        print("    " + ", ".join(float(v).hex().replace("0000000p", "p") for v in c[first::2]))
+
+
 def ratio(k):
     return lambda r: erfcx(1 / r - k) / r if r else 1 / mp.sqrt(mp.pi)
 
@@ -79,3 +88,13 @@ if __name__ == "__main__":
     for d in (26,):
         c, mid, half = chebyshev(n_of, mp.mpf(-1), mp.mpf(1), d)
         show("N, f64", c, n_of, mp.mpf(-1), mp.mpf(1))
+
+    # f32: normcdf(-z)*exp(z^2/2) = y*(1 + D(w)), y = C/(z + K), w = 4.5*y - 1.125, for z in [0, 14.2]
+    K, C = mp.mpf(9) / 8, mp.mpf(71) / 128
+
+    def d_of(w):
+        y = (w + mp.mpf(9) / 8) / mp.mpf(4.5)
+        return erfcx((C / y - K) / mp.sqrt(2)) / 2 / y - 1
+
+    a, b = (mp.mpf(4.5) * C / (z + K) - mp.mpf(9) / 8 for z in (mp.mpf("14.2"), 0))
+    show_single("D, normcdf f32", shifted(*chebyshev(d_of, a, b, 14)), d_of, a, b)
