@@ -22,8 +22,9 @@ static Node *all_ordered(Graph *g, const Node *condition, Node *const *map) {
     Node *ordered = NULL;
     for (size_t i = 0; i < distinct; i += 2) {
         Node *a = map[compared[i]->id];
-        Node *b =
-            i + 1 < distinct && compared[i + 1]->type == compared[i]->type ? map[compared[i + 1]->id] : a;
+        Node *b = i + 1 < distinct && compared[i + 1]->type == compared[i]->type
+                      ? map[compared[i + 1]->id]
+                      : a;
         if (b == a && i + 1 < distinct) i--; /* of another type: on its own */
         Node *one = op2(g, OP_ORD, a, b);
         ordered = ordered ? op2(g, OP_AND, ordered, one) : one;
@@ -133,7 +134,50 @@ static Node *expand_power(Graph *g, Node *a, Node *b) {
     return expand_pow(g, a, b);
 }
 
-static Node *expand_node(Graph *g, const Node *n, Node *const *map) {
+/* ---- where a value matters ---- */
+
+/* Which variable's sign decides whether an expm1(u) matters, u = x, 2*x, x/3: NULL if u is no such
+ * thing. */
+static const Node *direction(const Node *u) {
+    while ((u->op == OP_MUL && node_is_const(u->arg[0]) && mpfr_sgn(u->arg[0]->num) > 0) ||
+           (u->op == OP_DIV && node_is_const(u->arg[1]) && mpfr_sgn(u->arg[1]->num) > 0))
+        u = u->arg[u->op == OP_MUL];
+    return u->op == OP_VAR ? u : NULL;
+}
+
+/* The argument of a choice that only matters where x > 0 does not hold for a variable x, and that
+ * x: 0 if there is none. */
+static int below_zero(const Node *n, const Node **x) {
+    if (n->op != OP_COND) return 0;
+    const Node *c = n->arg[0];
+    if (c->op != OP_LT && c->op != OP_LE) return 0;
+    const bool above = node_is(c->arg[0], 0.0) || node_is(c->arg[0], -0.0); /* 0 < x */
+    *x = c->arg[above];
+    if (!above && !node_is(c->arg[1], 0.0) && !node_is(c->arg[1], -0.0)) return 0;
+    return (*x)->op == OP_VAR ? (above ? 2 : 1) : 0;
+}
+
+/* By node id: the variable x if the value does not matter where x > 0, as in x > 0 ? x : exp(x)
+ * - 1. Expansion chooses by select, so whatever then stands there is thrown away. */
+static const Node **find_limited(const Graph *g, const bool *needed) {
+    const Node **limit = ARENA_ARRAY(g->arena, const Node *, g->nnodes + 1);
+    bool *used = ARENA_ARRAY(g->arena, bool, g->nnodes + 1);
+    for (size_t i = 0; i < g->nouts; i++) used[g->outs[i].node->id] = true;
+    for (size_t i = g->nnodes; i-- > 0;) {
+        const Node *n = g->nodes[i], *x = NULL;
+        if (!needed[i]) continue;
+        const int below = below_zero(n, &x);
+        for (int k = 0; k < n->nargs; k++) {
+            const size_t a = n->arg[k]->id;
+            const Node *here = below == k && k > 0 ? x : limit[i];
+            limit[a] = !used[a] || limit[a] == here ? here : NULL;
+            used[a] = true;
+        }
+    }
+    return limit;
+}
+
+static Node *expand_node(Graph *g, const Node *n, Node *const *map, const Node *limit) {
     Node *a = map[n->arg[0]->id];
     Node *b = n->nargs > 1 ? map[n->arg[1]->id] : NULL,
          *c = n->nargs > 2 ? map[n->arg[2]->id] : NULL;
@@ -162,7 +206,8 @@ static Node *expand_node(Graph *g, const Node *n, Node *const *map) {
     case OP_EXP2:
         return expand_exp2(g, a);
     case OP_EXPM1:
-        return expand_expm1(g, a);
+        return limit && limit == direction(n->arg[0]) ? expand_expm1_below(g, a)
+                                                      : expand_expm1(g, a);
     case OP_LOG:
         return expand_log(g, a);
     case OP_LOG2:
@@ -216,6 +261,7 @@ static Node *expand_node(Graph *g, const Node *n, Node *const *map) {
 void expand_graph(Graph *g) {
     const size_t count = g->nnodes;
     bool *needed = graph_needed(g);
+    const Node **limits = find_limited(g, needed);
     Node **map = ARENA_ARRAY(g->arena, Node *, count + 1);
     g->expanded = true;
     for (size_t i = 0; i < count; i++) {
@@ -224,7 +270,7 @@ void expand_graph(Graph *g) {
         if (n->op == OP_CONST && n->num)
             map[i] = graph_number(g, (Type)n->type, n->num);
         else
-            map[i] = n->nargs ? expand_node(g, n, map) : n;
+            map[i] = n->nargs ? expand_node(g, n, map, limits[i]) : n;
     }
     for (size_t i = 0; i < g->nouts; i++) g->outs[i].node = map[g->outs[i].node->id];
 }

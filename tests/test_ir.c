@@ -611,6 +611,58 @@ START_TEST(long_conditions_carry_nan) {
 }
 END_TEST
 
+static Graph *expanded_of(const char *text) {
+    const char *error = NULL;
+    size_t at;
+    Graph *g = graph_new(&arena, "f", TYPE_F32);
+    const Binding vars[] = {{"x", graph_var(g, VAR_INPUT, "x", TYPE_F32, AXES_REST)}};
+    graph_output(g, "y", graph_read_expr(g, text, vars, 1, &error, &at));
+    expand_graph(g);
+    return g;
+}
+
+static size_t count_needed(const Graph *g) {
+    const bool *needed = graph_needed(g);
+    size_t n = 0;
+    for (size_t i = 0; i < g->nnodes; i++) n += needed[i];
+    return n;
+}
+
+/* Where expm1 only matters below 0 it is computed by fewer steps; elsewhere, and where it matters
+ * everywhere, it is not. */
+START_TEST(expm1_is_cheaper_below_zero) {
+    static const char *const below[] = {"x > 0 ? x : expm1(x)", "x <= 0 ? 3*expm1(x/2) : x",
+                                        "x < 0 ? expm1(2*x) : 0"};
+    static const char *const anywhere[] = {"expm1(x)", "x > 0 ? expm1(x) : x",
+                                           "x > 1 ? x : expm1(x)", "x > 0 ? x : expm1(-x)",
+                                           "expm1(x) + (x > 0 ? x : expm1(x))"};
+    const size_t full = count_needed(expanded_of("expm1(x)"));
+    for (size_t i = 0; i < sizeof below / sizeof *below; i++)
+        ck_assert_msg(count_needed(expanded_of(below[i])) < full, "%s", below[i]);
+    for (size_t i = 0; i < sizeof anywhere / sizeof *anywhere; i++)
+        ck_assert_msg(count_needed(expanded_of(anywhere[i])) >= full, "%s", anywhere[i]);
+    Evaluator e;
+    eval_prepare(&e, expanded_of(below[0]));
+    for (float x = -0x1p-149f; x > -110; x *= 1.0009765625f) {
+        if (x > -0x1p-126f) x *= 2;
+        const uint64_t in = bits_of(x);
+        uint64_t got;
+        eval_bits(&e, &in, &got);
+        const double exact = expm1((double)x);
+        int exponent;
+        frexp(exact, &exponent);
+        const double ulp = ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
+        ck_assert_msg(fabs((double)float_of(got) - exact) < 0.9 * ulp, "expm1(%a)", (double)x);
+    }
+    const uint64_t in[] = {bits_of(-0.0f), bits_of(-INFINITY), bits_of(NAN)};
+    uint64_t got[3];
+    for (int i = 0; i < 3; i++) eval_bits(&e, &in[i], &got[i]);
+    ck_assert(float_of(got[0]) == 0 && signbit(float_of(got[0])));
+    ck_assert(float_of(got[1]) == -1);
+    ck_assert(isnan(float_of(got[2])));
+}
+END_TEST
+
 /* ---- size ---- */
 
 /* Deep chains cost time and memory in proportion: 20,000 nested leaky ReLUs, value and gradient. */
@@ -722,6 +774,7 @@ int main(void) {
     tcase_add_loop_test(t, second_kernel_is_the_product, 0, COUNT(twice));
     tcase_add_loop_test(t, edge_is, 0, COUNT(edges));
     tcase_add_test(t, long_conditions_carry_nan);
+    tcase_add_test(t, expm1_is_cheaper_below_zero);
     tcase_add_test(t, cost_is_linear);
     tcase_add_test(t, depth_is_no_danger);
     tcase_add_test(t, slow_paths_hold_what_only_they_need);

@@ -126,7 +126,8 @@ Node *expand_exp2(Graph *g, Node *a) {
     return scale(g, is_f64(a) ? POLY(g, r, f64) : POLY(g, r, f32), shifted);
 }
 
-Node *expand_expm1(Graph *g, Node *a) {
+/* (exp(r) - 1 - r)/r^2 for |r| <= ln(2)/2. */
+static Node *expm1_poly(Graph *g, Node *r) {
     static const double f32[] = {0.5,           0x1.555554p-3,  0x1.5554fp-5,
                                  0x1.111306p-7, 0x1.6d4376p-10, 0x1.9e0c3cp-13};
     static const double f64[] = {0.5,
@@ -140,6 +141,21 @@ Node *expand_expm1(Graph *g, Node *a) {
                                  0x1.27e51337f9467p-22,
                                  0x1.af5f36a0aaa12p-26,
                                  0x1.1f1a3e0ae778p-29};
+    return is_f64(r) ? POLY(g, r, f64) : POLY(g, r, f32);
+}
+
+/* 2^n*(exp(r) - 1) + (2^n - 1) does not cancel for n <= 0. The sign is lost only for -0. */
+Node *expand_expm1_below(Graph *g, Node *a) {
+    Node *x = at_least(g, a, is_f64(a) ? -38 : -18), *m = magic(g, x, is_f64(a) ? 1023 : 127);
+    Node *shifted = mad(g, x, num(g, x, is_f64(a) ? log2_e : log2_e_f32), m),
+         *n = sub(g, shifted, m);
+    Node *r = mad(g, n, num(g, x, -ln2_lo(x)), mad(g, n, num(g, x, -ln2_hi(x)), x));
+    Node *u = mad(g, mul(g, r, r), expm1_poly(g, r), r);
+    Node *power = asfloat(g, ishl(g, bits(g, shifted), fraction_bits(a)));
+    return with_sign(g, mad(g, power, u, sub(g, power, num(g, x, 1))), sign_of(g, a));
+}
+
+Node *expand_expm1(Graph *g, Node *a) {
     Node *x = at_most(g, at_least(g, a, is_f64(a) ? -38 : -18), is_f64(a) ? 710 : 89);
     /* With half of 2^n: 2^n itself would overflow before the result does. */
     Node *m = magic(g, x, scale_bias(a) / 2 - 1);
@@ -149,7 +165,7 @@ Node *expand_expm1(Graph *g, Node *a) {
     /* r = hi + lo; hi is exact. */
     Node *hi = mad(g, n, num(g, x, -ln2_hi(x)), x), *lo = mul(g, n, num(g, x, -ln2_lo(x)));
     Node *r = add(g, hi, lo), *r2 = mul(g, r, r);
-    Node *low = mad(g, r2, is_f64(a) ? POLY(g, r, f64) : POLY(g, r, f32), lo);
+    Node *low = mad(g, r2, expm1_poly(g, r), lo);
     /* (2^n - 1) + 2^n*hi with its rounding error. */
     Node *one = sub(g, half, num(g, a, 0.5)), *sum = mad(g, half, hi, one);
     Node *err = mad(g, half, hi, sub(g, one, sum));

@@ -135,6 +135,8 @@ Node *exp_negative(Graph *g, Node *a);
 Node *expand_exp(Graph *g, Node *a);
 Node *expand_exp2(Graph *g, Node *a);
 Node *expand_expm1(Graph *g, Node *a);
+/* The same, cheaper, for a <= 0 or NaN; anything else gives anything. */
+Node *expand_expm1_below(Graph *g, Node *a);
 /* 2^n for the integer n that stands in the low bits of `shifted` (n + 1.5*2^23 or 1.5*2^52), times
  * a, in two steps: right also where the result is subnormal. |n| is at most twice the largest
  * exponent. */
