@@ -57,6 +57,78 @@ static LLVMValueRef multiply_high(Build *b, Type type, LLVMValueRef x, LLVMValue
     return LLVMBuildTrunc(b->at, high, b->vector[type], "");
 }
 
+/* ---- a*2^k ---- */
+
+static bool is_shift(const Node *n, Op op, const Node *of, uint64_t by) {
+    return n->op == (unsigned)op && n->arg[0] == of && node_is_const(n->arg[1]) &&
+           n->arg[1]->bits == by;
+}
+
+/* The product a*2^k: `shifted` is bias + k. NULL: it is another product. */
+typedef struct {
+    const Node *a, *shifted;
+    double bias;
+} Scaling;
+
+/* The float in whose low bits the exponent of n, a power of two, stands; NULL if there is none. */
+static const Node *power_of(const Node *n, uint64_t fraction) {
+    if (n->op != OP_ASFLOAT) return NULL;
+    const Node *up = n->arg[0];
+    if (up->op != OP_ISHL || !is_shift(up, OP_ISHL, up->arg[0], fraction)) return NULL;
+    return up->arg[0];
+}
+
+/* a*2^h*2^(i - h), h = i >> 1, as scale() in ir/expand/exp.c makes it; or a*2^(i + 64)*2^-64 (f64:
+ * 512), as exp_negative() does. The bits of a `shifted` between 2^23 and 2^24 are i; elsewhere
+ * these products make no sense. */
+static Scaling find_scaling(const Node *n) {
+    const Scaling none = {NULL, NULL, 0};
+    const bool f32 = n->type == TYPE_F32;
+    const uint64_t fraction = f32 ? 23 : 52;
+    const Node *inner = n->arg[0];
+    if (inner->op != OP_MUL) return none;
+    const Node *i1 = power_of(inner->arg[1], fraction), *i2 = power_of(n->arg[1], fraction);
+    if (!i1) return none;
+    if (i1->op == OP_BITS && node_is(n->arg[1], f32 ? 0x1p-64 : 0x1p-512))
+        return (Scaling){inner->arg[0], i1->arg[0],
+                         f32 ? 0x1.8p23 + 127 + 64 : 0x1.8p52 + 1023 + 512};
+    if (!i2 || i1->op != OP_ISHR || !is_shift(i1, OP_ISHR, i1->arg[0], 1)) return none;
+    const Node *i = i1->arg[0];
+    if (i->op != OP_BITS || i2->op != OP_ISUB || i2->arg[0] != i || i2->arg[1] != i1) return none;
+    return (Scaling){inner->arg[0], i->arg[0], f32 ? 0x1.8p23 + 254 : 0x1.8p52 + 2046};
+}
+
+/* k, which was mostly computed before. */
+static LLVMValueRef exponent(Build *b, const Scaling *s, const Node *user) {
+    const Node *const *nodes = (const Node *const *)b->plan->graph->nodes;
+    for (uint32_t id = s->shifted->id + 1; id < user->id; id++) {
+        const Node *n = nodes[id];
+        if (n->op == OP_SUB && n->arg[0] == s->shifted && node_is(n->arg[1], s->bias) &&
+            b->values[id])
+            return b->values[id];
+    }
+    NUMBER_TEMP(v, 53);
+    mpfr_set_d(v, s->bias, MPFR_RNDN);
+    LLVMValueRef bias = op_constant(b, user->type, fold_encode(v, user->type));
+    return LLVMBuildFSub(b->at, b->values[s->shifted->id], bias, "");
+}
+
+/* AVX-512 has one instruction for such a product. It rounds once, and so do they: their first step
+ * is exact. NULL where it cannot be. */
+static LLVMValueRef scale(Build *b, const Node *n) {
+    const unsigned width = n->type == TYPE_F32 ? 4 : 8;
+    if (b->vector_bytes != 64 || b->lanes * width != 64) return NULL;
+    const Scaling s = find_scaling(n);
+    if (!s.a || !b->values[s.a->id] || !b->values[s.shifted->id]) return NULL;
+    LLVMValueRef args[] = {b->values[s.a->id], exponent(b, &s, n),
+                           LLVMGetPoison(b->vector[n->type]),
+                           LLVMConstAllOnes(LLVMIntTypeInContext(b->context, b->lanes)),
+                           LLVMConstInt(b->scalar[TYPE_I32], 4, 0)}; /* 4: the mode in force */
+    return op_intrinsic(
+        b, width == 4 ? "llvm.x86.avx512.mask.scalef.ps.512" : "llvm.x86.avx512.mask.scalef.pd.512",
+        NULL, 0, args, 5);
+}
+
 LLVMValueRef op_emit(Build *b, const Node *n, LLVMValueRef const arg[3]) {
     LLVMBuilderRef at = b->at;
     LLVMValueRef x = arg[0], y = arg[1];
@@ -72,8 +144,10 @@ LLVMValueRef op_emit(Build *b, const Node *n, LLVMValueRef const arg[3]) {
         return LLVMBuildFAdd(at, x, y, "");
     case OP_SUB:
         return LLVMBuildFSub(at, x, y, "");
-    case OP_MUL:
-        return LLVMBuildFMul(at, x, y, "");
+    case OP_MUL: {
+        LLVMValueRef scaled = scale(b, n);
+        return scaled ? scaled : LLVMBuildFMul(at, x, y, "");
+    }
     case OP_DIV:
         return LLVMBuildFDiv(at, x, y, "");
     case OP_NEG:
