@@ -1,6 +1,7 @@
 /* From mathematics to primitives: constants are rounded to their types, every EXPAND row is
  * rewritten. The functions are in expand/; here are the choices, with what a NaN does to them. */
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 
 #include "expand/expand.h"
@@ -134,6 +135,19 @@ static Node *expand_power(Graph *g, Node *a, Node *b) {
     return expand_pow(g, a, b);
 }
 
+/* u of a product u*normcdf(u) in f32, where u may have been kept from -infinity (limits.c); else
+ * NULL. */
+static const Node *find_gelu(const Node *n) {
+    if (n->op != OP_MUL || n->type != TYPE_F32) return NULL;
+    for (int k = 0; k < 2; k++) {
+        const Node *u = n->arg[k], *cdf = n->arg[!k];
+        if (cdf->op != OP_NORMCDF) continue;
+        if (u->op == OP_MAX && node_is(u->arg[0], -(double)FLT_MAX)) u = u->arg[1];
+        if (u == cdf->arg[0]) return u;
+    }
+    return NULL;
+}
+
 /* ---- where a value matters ---- */
 
 /* Which variable's sign decides whether an expm1(u) matters, u = x, 2*x, x/3: NULL if u is no such
@@ -182,6 +196,10 @@ static Node *expand_node(Graph *g, const Node *n, Node *const *map, const Node *
     Node *b = n->nargs > 1 ? map[n->arg[1]->id] : NULL,
          *c = n->nargs > 2 ? map[n->arg[2]->id] : NULL;
     switch ((Op)n->op) {
+    case OP_MUL: {
+        const Node *u = find_gelu(n);
+        return u ? expand_normcdf_times(g, map[u->id]) : graph_op(g, OP_MUL, a, b, NULL);
+    }
     case OP_COND:
         return expand_cond(g, n, map);
     case OP_MAX:

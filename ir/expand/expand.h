@@ -139,7 +139,8 @@ Node *expand_expm1(Graph *g, Node *a);
 Node *expand_expm1_below(Graph *g, Node *a);
 /* 2^n for the integer n that stands in the low bits of `shifted` (n + 1.5*2^23 or 1.5*2^52), times
  * a, in two steps: right also where the result is subnormal. |n| is at most twice the largest
- * exponent. */
+ * exponent, and `a` not so small or large that the first step rounds. codegen/llvm/ops.c knows this
+ * form and has one instruction for it where there is one. */
 Node *scale(Graph *g, Node *a, Node *shifted);
 /* exp(a)*2^k where a has been clamped to what does not overflow the scaling (f32 [-105.4, 89], f64
  * [-750, 710]). */
@@ -197,6 +198,8 @@ Node *expand_erf(Graph *g, Node *a);
 Node *expand_erfc(Graph *g, Node *a);
 Node *expand_erfcx(Graph *g, Node *a);
 Node *expand_normcdf(Graph *g, Node *a);
+/* a*normcdf(a), which is gelu, with its limits; f32. */
+Node *expand_normcdf_times(Graph *g, Node *a);
 
 /* ---- pow.c ---- */
 Node *expand_pow(Graph *g, Node *a, Node *b);
