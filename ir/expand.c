@@ -148,6 +148,15 @@ static const Node *find_gelu(const Node *n) {
     return NULL;
 }
 
+/* u of exp(-0.5*u^2) in f32; else NULL. */
+static const Node *find_bell(const Node *n) {
+    const Node *m = n->arg[0];
+    if (n->type != TYPE_F32 || m->op != OP_MUL) return NULL;
+    const Node *c = m->arg[!node_is_const(m->arg[0])], *square = m->arg[node_is_const(m->arg[0])];
+    return node_is(c, -0.5) && square->op == OP_POW && node_is(square->arg[1], 2) ? square->arg[0]
+                                                                                  : NULL;
+}
+
 /* ---- where a value matters ---- */
 
 /* Which variable's sign decides whether an expm1(u) matters, u = x, 2*x, x/3: NULL if u is no such
@@ -219,8 +228,10 @@ static Node *expand_node(Graph *g, const Node *n, Node *const *map, const Node *
         return a;
     case OP_POW:
         return expand_power(g, a, b);
-    case OP_EXP:
-        return expand_exp(g, a);
+    case OP_EXP: {
+        const Node *u = find_bell(n);
+        return u ? expand_bell(g, map[u->id]) : expand_exp(g, a);
+    }
     case OP_EXP2:
         return expand_exp2(g, a);
     case OP_EXPM1:

@@ -663,6 +663,28 @@ START_TEST(expm1_is_cheaper_below_zero) {
 }
 END_TEST
 
+/* x*normcdf(x) keeps its digits where normcdf is subnormal, exp(-x^2/2) those that rounding x^2/2
+ * would cost. */
+START_TEST(tails_of_the_normal_distribution) {
+    Evaluator gelu, bell;
+    eval_prepare(&gelu, expanded_of("x*normcdf(x)"));
+    eval_prepare(&bell, expanded_of("exp(-0.5*x^2)"));
+    for (float x = -14.5f; x < 6; x += 0.00390637f) {
+        const uint64_t in = bits_of(x);
+        const double exact[] = {x * 0.5 * erfc(-x * sqrt(0.5)), exp(-0.5 * x * x)};
+        for (int i = 0; i < 2; i++) {
+            uint64_t got;
+            int exponent;
+            eval_bits(i ? &bell : &gelu, &in, &got);
+            frexp(exact[i], &exponent);
+            const double ulp = ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
+            ck_assert_msg(fabs((double)float_of(got) - exact[i]) < (i ? 1 : 2.5) * ulp, "%s at %a",
+                          i ? "exp(-x^2/2)" : "gelu", (double)x);
+        }
+    }
+}
+END_TEST
+
 /* ---- size ---- */
 
 /* Deep chains cost time and memory in proportion: 20,000 nested leaky ReLUs, value and gradient. */
@@ -775,6 +797,7 @@ int main(void) {
     tcase_add_loop_test(t, edge_is, 0, COUNT(edges));
     tcase_add_test(t, long_conditions_carry_nan);
     tcase_add_test(t, expm1_is_cheaper_below_zero);
+    tcase_add_test(t, tails_of_the_normal_distribution);
     tcase_add_test(t, cost_is_linear);
     tcase_add_test(t, depth_is_no_danger);
     tcase_add_test(t, slow_paths_hold_what_only_they_need);

@@ -137,6 +137,19 @@ Node *expand_erfcx(Graph *g, Node *a) {
     return narrow(g, sel(g, lt(g, a, num(g, a, 0)), sub(g, add(g, e, e), y), y));
 }
 
+/* exp(-z^2/2), whose exponent is exact in two parts. */
+static ExpReduced exp_of_half_square(Graph *g, Node *z) {
+    Node *half = mul(g, z, num(g, z, -0.5)), *power = mul(g, half, z);
+    return exp_reduced(g, power, mad(g, half, z, neg(g, power)));
+}
+
+Node *expand_bell(Graph *g, Node *a) {
+    Node *z = at_most(g, magnitude(g, a), 14.5);
+    const ExpReduced e = exp_of_half_square(g, z);
+    Node *low = add(g, e.q, mad(g, add(g, e.r, e.q), e.lost, e.lost)), *u = add(g, e.r, low);
+    return mul(g, mad(g, e.power, u, e.power), num(g, z, 0x1p-64));
+}
+
 /* normcdf for arguments below 0, times 2^64, and for the others. */
 typedef struct {
     Node *below, *above;
@@ -156,8 +169,7 @@ static Sides normcdf_f32(Graph *g, Node *a) {
     Node *shifted_z = add(g, z, num(g, z, k)), *y = quo(g, num(g, z, c), shifted_z);
     Node *lost = sub(g, z, sub(g, shifted_z, num(g, z, k))), *minus_y = neg(g, y);
     Node *rest = mad(g, minus_y, lost, mad(g, minus_y, shifted_z, num(g, z, c)));
-    Node *half = mul(g, z, num(g, z, -0.5)), *power = mul(g, half, z);
-    ExpReduced e = exp_reduced(g, power, mad(g, half, z, neg(g, power)));
+    const ExpReduced e = exp_of_half_square(g, z);
     Node *t = mad(g, rest, num(g, z, 1 / c), e.lost);
     Node *w = mad(g, y, num(g, z, 4.5), num(g, z, -1.125)), *w2 = mul(g, w, w);
     Node *d = mad(g, POLY(g, w2, odd), w, POLY(g, w2, even));
