@@ -179,10 +179,17 @@ static const char *prefixed(Graph *g, const char *prefix, const char *name) {
     return b.s;
 }
 
+/* d, but NaN where x is: a constant derivative does not know x. */
+static Node *nan_where(Graph *g, Node *x, Node *d) {
+    if (node_carries_nan(d, x)) return d;
+    return graph_op(g, OP_COND, graph_op(g, OP_EQ, x, x, NULL), d, d);
+}
+
 void diff_backward(Graph *g, bool keep_value) {
     assert(g->nouts == 1);
     Node *y = g->outs[0].node;
     const size_t nvars = g->nvars;
+    const bool *needed = graph_needed(g);
     Node **wrt = ARENA_ARRAY(g->arena, Node *, nvars), **d = ARENA_ARRAY(g->arena, Node *, nvars);
     size_t n = 0;
     for (size_t i = 0; i < nvars; i++)
@@ -192,9 +199,13 @@ void diff_backward(Graph *g, bool keep_value) {
                          y->axes | AXES_REST);
     diff_reverse(g, y, wrt, d, n);
     if (!keep_value) g->nouts = 0;
-    for (size_t i = 0; i < n; i++)
-        graph_output(g, prefixed(g, "d", g->vars[wrt[i]->attr].name),
-                     simplify_op(g, OP_DMUL, dy, d[i], NULL));
+    for (size_t i = 0; i < n; i++) {
+        Node *dx = simplify_op(g, OP_DMUL, dy, d[i], NULL);
+        if (needed[wrt[i]->id] && g->vars[wrt[i]->attr].kind == VAR_INPUT &&
+            wrt[i]->axes == y->axes)
+            dx = nan_where(g, wrt[i], dx);
+        graph_output(g, prefixed(g, "d", g->vars[wrt[i]->attr].name), dx);
+    }
 }
 
 void diff_backward2(Graph *g) {

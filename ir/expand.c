@@ -59,6 +59,7 @@ static Node *expand_cond(Graph *g, const Node *n, Node *const *map) {
         return choose(g, cond, a, b);
     if (!type_is_float((Type)n->type)) return choose(g, cond, a, b);
     Node *ordered = all_ordered(g, c, map), *nan = nan_of(g, (Type)n->type);
+    if (a == b) return choose(g, ordered, a, nan);
     if (!holds_only_ordered(c)) a = choose(g, ordered, a, nan);
     return choose(g, cond, a, choose(g, ordered, b, nan));
 }

@@ -217,9 +217,18 @@ typedef void RewriteTrace(void *user, const char *rule, const Node *before, cons
  * differentiated any more, so forms that only serve the value may come in too. `trace` may be NULL.
  */
 size_t rewrite_graph(Graph *g, bool late, RewriteTrace *trace, void *user);
-/* The table, for its tests: the name of a rule, and its two sides over the variables a and b. */
+/* Why a rule that a trace named is good. */
+const char *rule_why(const char *name);
+/* The table, for its tests: the name of a rule, its two sides over the variables a, b and c, and
+ * the condition under which they are the same, which may be empty. */
 size_t rule_count(void);
-const char *rule_at(size_t index, const char **left, const char **right);
+const char *rule_at(size_t index, const char **left, const char **right, const char **domain);
+
+/* ---- exponentials.c ---- */
+
+/* A part of rewrite_graph: quotients of polynomials in an exponential, which have names however
+ * they are spelled. */
+size_t rewrite_exponentials(Graph *g, bool late, RewriteTrace *trace, void *user);
 
 /* ---- diff.c: gradients ---- */
 
@@ -239,6 +248,9 @@ void diff_backward2(Graph *g);
 /* Makes products like x*sigmoid(x) give their limits at infinite arguments, where that is 0; after
  * differentiation. */
 void limit_products(Graph *g);
+/* Limits of whatever else would be NaN at an infinity of its only variable; the last thing before
+ * expansion. */
+void limit_ends(Graph *g);
 
 /* ---- expand.c, expand/: operations into primitives ---- */
 

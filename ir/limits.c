@@ -1,12 +1,21 @@
-/* Products of a factor that grows without bound and one that vanishes faster: x*sigmoid(x) at
- * -infinity is 0, but -inf times 0 is NaN. Where the growing factor is a polynomial and the other
- * one vanishes exponentially, the limit is 0.
+/* What a value is at plus and minus infinity, where IEEE arithmetic says NaN: inf - inf, 0*inf,
+ * inf/inf.
+ *
+ * limit_products: products of a factor that grows without bound and one that vanishes faster:
+ * x*sigmoid(x) at -infinity is 0, but -inf times 0 is NaN. Where the growing factor is a polynomial
+ * and the other one vanishes exponentially, the limit is 0.
  *
  * If the growing factor is x itself and it is known at which end the other one vanishes, x is kept
  * finite there, by one comparison: max(x, -largest)*sigmoid(x). Else the product becomes dmul,
  * which takes 0 times infinity for 0. Finite arguments give the same bits as before. To be done
- * after differentiation: nothing here has a useful derivative. */
+ * after differentiation: nothing here has a useful derivative.
+ *
+ * limit_ends: whatever else depends on one variable only and is NaN at an infinity of it. It is
+ * evaluated in many bits at three very large arguments; where it settles there, grows or vanishes
+ * beyond doubt, that is its limit, and is chosen at the infinity. A value that oscillates stays
+ * NaN. Nothing is added to what is right anyway. */
 #include <float.h>
+#include <math.h>
 
 #include "ir.h"
 
@@ -19,6 +28,7 @@ typedef struct {
     Growth growth;
     Node *x;          /* the variable, for `left` and `right`; NULL: not known */
     bool left, right; /* vanishes for x to -infinity, +infinity */
+    bool grows;       /* has a factor that grows, so it may do so at the other end */
 } Behaviour;
 
 static int sign_of_constant(const Node *n) {
@@ -44,7 +54,7 @@ static int direction(Node *u, Node **x) {
 /* Of a function that vanishes where its argument u goes to -infinity (`below`), to +infinity
  * (`above`). */
 static Behaviour vanishing(Node *u, const Behaviour *of_u, bool below, bool above) {
-    Behaviour b = {BOUNDED, NULL, false, false};
+    Behaviour b = {.growth = BOUNDED};
     if (of_u->growth != GROWING) return b;
     b.growth = VANISHING;
     const int way = direction(u, &b.x);
@@ -70,27 +80,39 @@ static bool is_negative(const Node *u) {
 }
 
 static Behaviour product_of(const Behaviour *a, const Behaviour *b) {
-    Behaviour p = {worse(a->growth, b->growth), NULL, false, false};
+    Behaviour p = {.growth = worse(a->growth, b->growth)};
     if (a->growth != VANISHING && b->growth != VANISHING) return p;
     if (p.growth == UNKNOWN) return p;
+    const bool grows = a->growth == GROWING || b->growth == GROWING || a->grows || b->grows;
     p.growth = VANISHING;
     /* 0 where either is, if the other is bounded */
     if (a->growth == VANISHING && b->growth == VANISHING && a->x == b->x)
-        p = (Behaviour){VANISHING, a->x, a->left || b->left, a->right || b->right};
+        p = (Behaviour){.growth = VANISHING,
+                        .x = a->x,
+                        .left = a->left || b->left,
+                        .right = a->right || b->right};
     else if (a->growth == BOUNDED)
         p = *b;
     else if (b->growth == BOUNDED)
         p = *a;
+    p.grows = grows;
     return p;
+}
+
+/* Of what is as bad as the worse of a and b. */
+static Behaviour sum_of(const Behaviour *a, const Behaviour *b) {
+    Growth w = worse(a->growth, b->growth);
+    if (w == VANISHING) w = BOUNDED;
+    if (w == BOUNDED && (a->grows || b->grows)) w = GROWING;
+    return (Behaviour){.growth = w};
 }
 
 static Behaviour behaviour_of(Node *n, const Behaviour *known) {
     const Behaviour *a = n->nargs > 0 ? &known[n->arg[0]->id] : NULL,
                     *b = n->nargs > 1 ? &known[n->arg[1]->id] : NULL,
                     *c = n->nargs > 2 ? &known[n->arg[2]->id] : NULL;
-    const Behaviour bounded = {BOUNDED, NULL, false, false},
-                    growing = {GROWING, NULL, false, false},
-                    unknown = {UNKNOWN, NULL, false, false};
+    const Behaviour bounded = {.growth = BOUNDED}, growing = {.growth = GROWING},
+                    unknown = {.growth = UNKNOWN};
     switch ((Op)n->op) {
     case OP_CONST:
         return n->num && mpfr_number_p(n->num) ? bounded : unknown;
@@ -102,10 +124,8 @@ static Behaviour behaviour_of(Node *n, const Behaviour *known) {
     case OP_ADD:
     case OP_SUB:
     case OP_MAX:
-    case OP_MIN: {
-        const Growth w = worse(a->growth, b->growth);
-        return w == VANISHING ? bounded : (Behaviour){w, NULL, false, false};
-    }
+    case OP_MIN:
+        return sum_of(a, b);
     case OP_MUL:
         return product_of(a, b);
     case OP_DIV:
@@ -115,10 +135,8 @@ static Behaviour behaviour_of(Node *n, const Behaviour *known) {
                                     mpfr_sgn(n->arg[1]->num) > 0)
                    ? *a
                    : unknown;
-    case OP_COND: {
-        const Growth w = worse(b->growth, c->growth);
-        return w == VANISHING ? bounded : (Behaviour){w, NULL, false, false};
-    }
+    case OP_COND:
+        return sum_of(b, c);
     case OP_SOFTPLUS:
     case OP_LOGSIGMOID:
         return a->growth >= GROWING ? growing : unknown;
@@ -139,7 +157,7 @@ static Behaviour behaviour_of(Node *n, const Behaviour *known) {
         if (!is_negative(n->arg[0]) || a->growth != GROWING) return unknown;
         Node *inner = n->arg[0]->op == OP_NEG ? n->arg[0]->arg[0]
                                               : n->arg[0]->arg[node_is_const(n->arg[0]->arg[0])];
-        Behaviour v = {VANISHING, NULL, true, true};
+        Behaviour v = {.growth = VANISHING, .left = true, .right = true};
         if (direction(inner->arg[0], &v.x) == 0) v.x = NULL;
         return v;
     }
@@ -181,7 +199,7 @@ static void split(Graph *g, Node *n, const Behaviour *known, Node *const *map, i
 static Node *tame(Graph *g, Node *n, const Behaviour *known, Node *const *map) {
     const Type t = (Type)n->type;
     const double largest = t == TYPE_F32 ? (double)FLT_MAX : DBL_MAX;
-    Factors f = {NULL, NULL, {BOUNDED, NULL, false, false}};
+    Factors f = {NULL, NULL, {.growth = BOUNDED}};
     split(g, n, known, map, 0, &f);
     Node *grows = f.grows, *rest = f.rest;
     const Behaviour b = f.behaviour;
@@ -222,6 +240,158 @@ void limit_products(Graph *g) {
             changed = changed || arg[k] != n->arg[k];
         }
         if (changed) map[i] = simplify_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
+    }
+    for (size_t i = 0; i < g->nouts; i++) g->outs[i].node = map[g->outs[i].node->id];
+}
+
+/* ---- what is left ---- */
+
+enum { LIMIT_BITS = 160, SETTLED_BITS = 40 };
+
+typedef struct {
+    Graph *g;
+    const size_t *order; /* ids of the nodes that the value needs, ascending */
+    size_t count;
+    mpfr_t *values; /* by id */
+} Probe;
+
+/* The value at x = v; `rounded`: as the machine finds it, which overflows. */
+static void probe_at(const Probe *p, mpfr_srcptr v, bool rounded, mpfr_ptr out) {
+    for (size_t i = 0; i < p->count; i++) {
+        const Node *n = p->g->nodes[p->order[i]];
+        mpfr_ptr r = p->values[n->id];
+        if (n->op == OP_VAR)
+            mpfr_set(r, v, MPFR_RNDN);
+        else if (n->op == OP_CONST && n->num)
+            mpfr_set(r, n->num, MPFR_RNDN);
+        else if (n->op == OP_CONST)
+            mpfr_set_ui(r, n->bits != 0, MPFR_RNDN);
+        else if (!fold_real((Op)n->op, r, p->values[n->arg[0]->id],
+                            n->nargs > 1 ? p->values[n->arg[1]->id] : NULL,
+                            n->nargs > 2 ? p->values[n->arg[2]->id] : NULL))
+            mpfr_set_nan(r);
+        if (rounded && n->nargs && type_is_float((Type)n->type))
+            fold_decode(r, fold_encode(r, (Type)n->type), (Type)n->type);
+    }
+    mpfr_set(out, p->values[p->order[p->count - 1]], MPFR_RNDN);
+}
+
+/* After probe_at an infinity: whether something swings there for ever. */
+static bool oscillates(const Probe *p) {
+    for (size_t i = 0; i < p->count; i++) {
+        const Node *n = p->g->nodes[p->order[i]];
+        if ((n->op == OP_SIN || n->op == OP_COS || n->op == OP_TAN) &&
+            mpfr_inf_p(p->values[n->arg[0]->id]))
+            return true;
+    }
+    return false;
+}
+
+/* The limit that three values on the way to infinity tell; NaN if they do not. */
+static void tell_limit(mpfr_t y[3], mpfr_ptr limit) {
+    mpfr_set_nan(limit);
+    if (mpfr_nan_p(y[0]) || mpfr_nan_p(y[1]) || mpfr_nan_p(y[2])) return;
+    NUMBER_TEMP(d, LIMIT_BITS);
+    mpfr_sub(d, y[2], y[1], MPFR_RNDN);
+    const bool same_sign = !mpfr_signbit(y[1]) == !mpfr_signbit(y[2]);
+    const bool tiny = mpfr_zero_p(y[2]) || mpfr_get_exp(y[2]) < -SETTLED_BITS;
+    if (mpfr_inf_p(y[2]) || (mpfr_regular_p(y[2]) && mpfr_get_exp(y[2]) > SETTLED_BITS &&
+                             mpfr_cmpabs(y[2], y[1]) > 0 && mpfr_cmpabs(y[1], y[0]) > 0)) {
+        if (same_sign) mpfr_set_inf(limit, mpfr_sgn(y[2]));
+    } else if (tiny && mpfr_cmpabs(y[2], y[1]) <= 0 && mpfr_cmpabs(y[1], y[0]) <= 0) {
+        mpfr_set_zero(limit, mpfr_signbit(y[2]) ? -1 : 1);
+    } else if (mpfr_regular_p(y[2]) &&
+               (mpfr_zero_p(d) || mpfr_get_exp(d) < mpfr_get_exp(y[2]) - SETTLED_BITS)) {
+        mpfr_set(limit, y[2], MPFR_RNDN);
+    }
+}
+
+/* The limit for x to the infinity of that sign; NaN if there is none that we can see. */
+static void find_limit(const Probe *p, int sign, mpfr_ptr limit) {
+    /* Far out first; less far where an exponential would leave even MPFR's range. */
+    static const int exponents[2][3] = {{100, 200, 400}, {20, 24, 28}};
+    NUMBER_TEMP(v, LIMIT_BITS);
+    NUMBER_TEMP(y0, LIMIT_BITS);
+    NUMBER_TEMP(y1, LIMIT_BITS);
+    NUMBER_TEMP(y2, LIMIT_BITS);
+    mpfr_t y[3];
+    mpfr_set_nan(limit);
+    for (int set = 0; set < 2 && mpfr_nan_p(limit); set++) {
+        y[0][0] = y0[0], y[1][0] = y1[0], y[2][0] = y2[0];
+        for (int i = 0; i < 3; i++) {
+            mpfr_set_si_2exp(v, sign, exponents[set][i], MPFR_RNDN);
+            probe_at(p, v, false, y[i]);
+        }
+        tell_limit(y, limit);
+    }
+}
+
+/* y with its limits. */
+static Node *with_limits(Graph *g, Node *y, Node *x, mpfr_t *values) {
+    bool *in = ARENA_ARRAY(g->arena, bool, (size_t)y->id + 1);
+    size_t *order = ARENA_ARRAY(g->arena, size_t, (size_t)y->id + 1), count = 0;
+    in[y->id] = true;
+    for (size_t i = (size_t)y->id + 1; i-- > 0;)
+        for (int k = 0; in[i] && k < g->nodes[i]->nargs; k++) in[g->nodes[i]->arg[k]->id] = true;
+    for (size_t i = 0; i <= y->id; i++) {
+        if (!in[i]) continue;
+        order[count++] = i;
+        if (!mpfr_custom_get_significand(values[i]))
+            number_init(values[i], arena_alloc(g->arena, mpfr_custom_get_size(LIMIT_BITS)),
+                        LIMIT_BITS);
+    }
+    const Probe p = {g, order, count, values};
+    NUMBER_TEMP(at, LIMIT_BITS);
+    NUMBER_TEMP(limit, LIMIT_BITS);
+    Node *result = y;
+    for (int sign = -1; sign <= 1; sign += 2) {
+        mpfr_set_inf(at, sign);
+        probe_at(&p, at, true, limit);
+        if (!mpfr_nan_p(limit) || oscillates(&p)) continue;
+        find_limit(&p, sign, limit);
+        if (mpfr_nan_p(limit)) continue;
+        Node *inf = graph_float(g, (Type)x->type, sign < 0 ? -INFINITY : INFINITY);
+        result = graph_op(g, OP_SELECT, graph_op(g, OP_EQ, x, inf, NULL),
+                          graph_number(g, (Type)y->type, limit), result);
+    }
+    return result;
+}
+
+void limit_ends(Graph *g) {
+    const size_t count = g->nnodes;
+    const bool *needed = graph_needed(g);
+    /* A variable that a node depends on, and whether there are several. */
+    Node **only = ARENA_ARRAY(g->arena, Node *, count + 1);
+    bool *maximal = ARENA_ARRAY(g->arena, bool, count + 1);
+    bool *is_several = ARENA_ARRAY(g->arena, bool, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        Node *n = g->nodes[i];
+        if (!needed[i]) continue;
+        if (n->op == OP_VAR) only[i] = n;
+        for (int k = 0; k < n->nargs; k++) {
+            const size_t a = n->arg[k]->id;
+            if (is_several[a] || (only[i] && only[a] && only[i] != only[a])) is_several[i] = true;
+            if (only[a]) only[i] = only[a];
+        }
+        for (int k = 0; k < n->nargs; k++)
+            if (is_several[i] && !is_several[n->arg[k]->id]) maximal[n->arg[k]->id] = true;
+    }
+    for (size_t i = 0; i < g->nouts; i++)
+        if (!is_several[g->outs[i].node->id]) maximal[g->outs[i].node->id] = true;
+    mpfr_t *values = ARENA_ARRAY(g->arena, mpfr_t, count + 1);
+    Node **map = ARENA_ARRAY(g->arena, Node *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        Node *n = g->nodes[i];
+        if (!needed[i]) continue;
+        Node *arg[3] = {NULL, NULL, NULL};
+        bool changed = false;
+        for (int k = 0; k < n->nargs; k++) {
+            arg[k] = map[n->arg[k]->id];
+            changed = changed || arg[k] != n->arg[k];
+        }
+        map[i] = changed ? simplify_op(g, (Op)n->op, arg[0], arg[1], arg[2]) : n;
+        if (maximal[i] && n->nargs && only[i] && type_is_float((Type)n->type))
+            map[i] = with_limits(g, n, only[i], values);
     }
     for (size_t i = 0; i < g->nouts; i++) g->outs[i].node = map[g->outs[i].node->id];
 }

@@ -8,13 +8,13 @@
 #include "ir.h"
 
 typedef struct {
-    const char *name, *left, *right;
+    const char *name, *left, *right, *domain, *why;
     bool late;
 } RuleText;
 
 static const RuleText rule_texts[] = {
-#define RULE(name, left, right) {#name, left, right, false},
-#define LATE(name, left, right) {#name, left, right, true},
+#define RULE(name, left, right, domain, why) {#name, left, right, domain, why, false},
+#define LATE(name, left, right, domain, why) {#name, left, right, domain, why, true},
 #include "rules.def"
 #undef RULE
 #undef LATE
@@ -24,10 +24,18 @@ enum { NRULES = sizeof rule_texts / sizeof *rule_texts, NPATTERN_VARS = 3, LONGE
 
 size_t rule_count(void) { return NRULES; }
 
-const char *rule_at(size_t index, const char **left, const char **right) {
+const char *rule_at(size_t index, const char **left, const char **right, const char **domain) {
     *left = rule_texts[index].left;
     *right = rule_texts[index].right;
+    *domain = rule_texts[index].domain;
     return rule_texts[index].name;
+}
+
+const char *rule_why(const char *name) {
+    for (size_t i = 0; i < NRULES; i++)
+        if (strcmp(rule_texts[i].name, name) == 0) return rule_texts[i].why;
+    return strcmp(name, "common_factor") == 0 ? "what may cancel or vanish stands together"
+                                              : "a quotient of polynomials in one exponential";
 }
 
 struct Rules {
@@ -93,65 +101,207 @@ static const Rules *load_rules(Graph *subject) {
     return subject->rules = rules;
 }
 
-/* The right side of rule i over what its left side matched. */
-static Node *build(Graph *g, size_t i, const Match *m) {
+static Node *read_side(Graph *g, const char *text, const Match *m) {
     static const char *const names[NPATTERN_VARS] = {"a", "b", "c"};
     const char *error;
     size_t at;
     Binding vars[NPATTERN_VARS];
     size_t n = 0;
     for (; n < NPATTERN_VARS && m->bound[n]; n++) vars[n] = (Binding){names[n], m->bound[n]};
-    return graph_read_expr(g, rule_texts[i].right, vars, n, &error, &at);
+    return graph_read_expr(g, text, vars, n, &error, &at);
 }
 
-enum { MOST_FACTORS = 8 };
-
-/* Appends the factors of n; a product that there is no room to split (`reserve` places are
- * promised) stays whole. */
-static size_t collect_factors(Node *n, Node **out, size_t count, size_t reserve) {
-    if (n->op == OP_MUL && count + reserve + 2 <= MOST_FACTORS) {
-        count = collect_factors(n->arg[0], out, count, reserve + 1);
-        return collect_factors(n->arg[1], out, count, reserve);
+/* The right side of rule i over what its left side matched; NULL outside its domain. */
+static Node *build(Graph *g, size_t i, const Match *m) {
+    if (*rule_texts[i].domain) {
+        const Node *holds = read_side(g, rule_texts[i].domain, m);
+        if (!holds || !node_is_const(holds) || !holds->bits) return NULL;
     }
-    out[count] = n;
-    return count + 1;
+    return read_side(g, rule_texts[i].right, m);
 }
 
-/* A product of two may stand anywhere in a longer one: x*p*q matches p*q. */
-static Node *apply_in_product(Graph *g, size_t i, const Node *left, Node *n) {
-    Node *factors[MOST_FACTORS];
-    const size_t count = collect_factors(n, factors, 0, 0);
-    for (size_t p = 0; p < count && count > 2; p++)
-        for (size_t q = 0; q < count; q++) {
-            Match m = {{NULL}};
-            if (p == q || !match(g, left->arg[0], factors[p], &m) ||
-                !match(g, left->arg[1], factors[q], &m))
-                continue;
-            Node *product = NULL;
-            for (size_t k = 0; k < count; k++)
-                if (k != p && k != q)
-                    product =
-                        product ? simplify_op(g, OP_MUL, product, factors[k], NULL) : factors[k];
-            Node *right = build(g, i, &m);
-            return right && product ? simplify_op(g, OP_MUL, product, right, NULL) : right;
+/* ---- sums and products of several ---- */
+
+enum { MOST_PARTS = 8, MOST_PATTERN_PARTS = 4 };
+
+/* The terms of a sum, or the factors of a product. */
+typedef struct {
+    Node *part[MOST_PARTS];
+    bool minus[MOST_PARTS]; /* of terms */
+    size_t count;
+} Parts;
+
+/* Appends those of n; what there is no room to split (`reserve` places are promised) stays whole.
+ */
+static void collect(Node *n, bool product, bool minus, size_t reserve, Parts *to) {
+    const bool splits = product ? n->op == OP_MUL : n->op == OP_ADD || n->op == OP_SUB;
+    if (!product && n->op == OP_NEG) {
+        collect(n->arg[0], product, !minus, reserve, to);
+    } else if (splits && to->count + reserve + 2 <= MOST_PARTS) {
+        collect(n->arg[0], product, minus, reserve + 1, to);
+        collect(n->arg[1], product, minus != (n->op == OP_SUB), reserve, to);
+    } else {
+        to->part[to->count] = n;
+        to->minus[to->count++] = minus;
+    }
+}
+
+/* Matches the parts of the pattern from `k` on with unused parts of the subject, all signs alike
+ * or all turned. */
+static bool match_parts(Graph *g, const Parts *p, size_t k, const Parts *n, bool turned,
+                        unsigned *used, Match *m) {
+    if (k == p->count) return true;
+    for (size_t i = 0; i < n->count; i++) {
+        const Match before = *m;
+        if (*used >> i & 1 || (p->minus[k] != n->minus[i]) != turned) continue;
+        *used |= 1u << i;
+        if (match(g, p->part[k], n->part[i], m) && match_parts(g, p, k + 1, n, turned, used, m))
+            return true;
+        *used &= ~(1u << i);
+        *m = before;
+    }
+    return false;
+}
+
+/* A sum or product may stand anywhere in a longer one: x*p*q matches p*q; and -p - q matches p + q.
+ */
+static Node *apply_in_parts(Graph *g, size_t i, const Node *left, Node *n) {
+    const bool product = n->op == OP_MUL;
+    Parts pattern = {.count = 0}, subject = {.count = 0};
+    collect((Node *)left, product, false, 0, &pattern);
+    collect(n, product, false, 0, &subject);
+    if (pattern.count > MOST_PATTERN_PARTS || pattern.count > subject.count) return NULL;
+    for (int turned = 0; turned <= !product; turned++) {
+        Match m = {{NULL}};
+        unsigned used = 0;
+        if (!match_parts(g, &pattern, 0, &subject, turned, &used, &m)) continue;
+        Node *y = build(g, i, &m);
+        if (!y) return NULL;
+        if (turned) y = simplify_op(g, OP_NEG, y, NULL, NULL);
+        Node *rest = NULL;
+        for (size_t k = 0; k < subject.count; k++) {
+            if (used >> k & 1) continue;
+            Node *part = subject.part[k];
+            if (product)
+                rest = rest ? simplify_op(g, OP_MUL, rest, part, NULL) : part;
+            else if (rest)
+                rest = simplify_op(g, subject.minus[k] ? OP_SUB : OP_ADD, rest, part, NULL);
+            else
+                rest = subject.minus[k] ? simplify_op(g, OP_NEG, part, NULL, NULL) : part;
         }
+        return rest ? simplify_op(g, product ? OP_MUL : OP_ADD, rest, y, NULL) : y;
+    }
     return NULL;
+}
+
+/* ---- common factors ---- */
+
+enum { MOST_COMMON = 8, LARGEST_SPLIT_POWER = 4, SHORT_BITS = 12 };
+
+typedef struct {
+    Node *factor[MOST_COMMON];
+    size_t count;
+    mpfr_ptr k; /* the constant ones */
+} Factors;
+
+static bool list_factors(Node *n, Factors *f) {
+    if (n->op == OP_NEG) {
+        mpfr_neg(f->k, f->k, MPFR_RNDN);
+        return list_factors(n->arg[0], f);
+    }
+    if (n->op == OP_MUL) return list_factors(n->arg[0], f) && list_factors(n->arg[1], f);
+    if (n->op == OP_DIV && node_is_const(n->arg[1])) {
+        mpfr_div(f->k, f->k, n->arg[1]->num, MPFR_RNDN);
+        return mpfr_regular_p(f->k) && list_factors(n->arg[0], f);
+    }
+    if (node_is_const(n)) {
+        mpfr_mul(f->k, f->k, n->num, MPFR_RNDN);
+        return mpfr_number_p(f->k);
+    }
+    int times = 1;
+    if (n->op == OP_POW && node_is_const(n->arg[1]) && mpfr_integer_p(n->arg[1]->num) &&
+        mpfr_sgn(n->arg[1]->num) > 0 && mpfr_cmp_ui(n->arg[1]->num, LARGEST_SPLIT_POWER) <= 0) {
+        times = (int)mpfr_get_si(n->arg[1]->num, MPFR_RNDN);
+        n = n->arg[0];
+    }
+    while (times-- > 0) {
+        if (f->count == MOST_COMMON) return false;
+        f->factor[f->count++] = n;
+    }
+    return true;
+}
+
+static Node *multiply(Graph *g, Node *a, Node *b) {
+    return a ? simplify_op(g, OP_MUL, a, b, NULL) : b;
+}
+
+static Node *rest_of_factors(Graph *g, const Factors *f, Type t) {
+    Node *n = NULL;
+    for (size_t i = 0; i < f->count; i++)
+        if (f->factor[i]) n = multiply(g, n, f->factor[i]);
+    Node *k = graph_number(g, t, f->k);
+    return n ? simplify_op(g, OP_MUL, k, n, NULL) : k;
+}
+
+static bool is_short(mpfr_srcptr v) { return mpfr_regular_p(v) && mpfr_min_prec(v) <= SHORT_BITS; }
+
+/* a*b + a*c is a*(b + c): what may cancel or vanish stands together then. And 3*x + 6 is 3*(x + 2),
+ * so that it is right near -2, where 2 has few digits. */
+static Node *take_out_factors(Graph *g, Node *n) {
+    const Type t = (Type)n->type;
+    if ((n->op != OP_ADD && n->op != OP_SUB) || n->arg[0] == n->arg[1]) return NULL;
+    NUMBER_TEMP(k0, NUMBER_BITS);
+    NUMBER_TEMP(k1, NUMBER_BITS);
+    mpfr_set_ui(k0, 1, MPFR_RNDN);
+    mpfr_set_ui(k1, 1, MPFR_RNDN);
+    Factors f[2] = {{.k = k0}, {.k = k1}};
+    if (!list_factors(n->arg[0], &f[0]) || !list_factors(n->arg[1], &f[1])) return NULL;
+    if (!mpfr_regular_p(k0) || !mpfr_regular_p(k1)) return NULL;
+    Node *common = NULL;
+    for (size_t i = 0; i < f[0].count; i++)
+        for (size_t j = 0; j < f[1].count; j++)
+            if (f[0].factor[i] && f[0].factor[i] == f[1].factor[j]) {
+                common = multiply(g, common, f[0].factor[i]);
+                f[0].factor[i] = f[1].factor[j] = NULL;
+            }
+    const bool constant = f[0].count == 0 || f[1].count == 0;
+    if (!common && !constant) return NULL;
+    const int one = f[0].count ? 0 : 1; /* its constant goes out */
+    NUMBER_TEMP(q, NUMBER_BITS);
+    NUMBER_TEMP(out, NUMBER_BITS);
+    mpfr_set(out, one ? k1 : k0, MPFR_RNDN);
+    mpfr_div(q, one ? k0 : k1, out, MPFR_RNDN);
+    const bool shared =
+        is_short(q) && (!is_short(out) || mpfr_cmpabs_ui(q, 1) == 0) && mpfr_cmpabs_ui(out, 1) != 0;
+    if (!common && !shared) return NULL;
+    if (shared) { /* k*(x + q) */
+        mpfr_set_ui(one ? k1 : k0, 1, MPFR_RNDN);
+        mpfr_set(one ? k0 : k1, q, MPFR_RNDN);
+        common = multiply(g, common, graph_number(g, t, out));
+    }
+    Node *sum =
+        simplify_op(g, (Op)n->op, rest_of_factors(g, &f[0], t), rest_of_factors(g, &f[1], t), NULL);
+    return simplify_op(g, OP_MUL, common, sum, NULL);
 }
 
 static Node *apply_one(Graph *g, const Rules *rules, bool late, Node *n, const char **name) {
     for (size_t i = 0; i < NRULES; i++) {
         const Node *left = rules->left[i];
-        if (!left || left->op != n->op || (rule_texts[i].late && !late)) continue;
+        const bool sums = left && (left->op == OP_ADD || left->op == OP_SUB) &&
+                          (n->op == OP_ADD || n->op == OP_SUB);
+        if (!left || (left->op != n->op && !sums) || (rule_texts[i].late && !late)) continue;
         Match m = {{NULL}};
         Node *right = NULL;
         if (match(g, left, n, &m))
             right = build(g, i, &m);
-        else if (left->op == OP_MUL)
-            right = apply_in_product(g, i, left, n);
+        else if (left->op == OP_MUL || left->op == OP_ADD || left->op == OP_SUB)
+            right = apply_in_parts(g, i, left, n);
         *name = rule_texts[i].name;
         if (right && right != n) return right;
     }
-    return n;
+    Node *product = take_out_factors(g, n);
+    *name = "common_factor";
+    return product ? product : n;
 }
 
 typedef struct {
@@ -179,7 +329,7 @@ static Node *settle(Rewriter *w, Node *n, size_t first, int budget) {
     return settle(w, next, before, budget - 1);
 }
 
-size_t rewrite_graph(Graph *g, bool late, RewriteTrace *trace, void *user) {
+static size_t apply_table(Graph *g, bool late, RewriteTrace *trace, void *user) {
     const Rules *rules = load_rules(g);
     const size_t count = g->nnodes;
     Rewriter w = {.g = g, .rules = rules, .late = late, .trace = trace, .user = user};
@@ -202,4 +352,11 @@ size_t rewrite_graph(Graph *g, bool late, RewriteTrace *trace, void *user) {
     }
     for (size_t i = 0; i < g->nouts; i++) g->outs[i].node = map[g->outs[i].node->id];
     return w.fired;
+}
+
+size_t rewrite_graph(Graph *g, bool late, RewriteTrace *trace, void *user) {
+    size_t fired = apply_table(g, late, trace, user);
+    const size_t found = rewrite_exponentials(g, late, trace, user);
+    if (found) fired += found + apply_table(g, late, trace, user);
+    return fired;
 }

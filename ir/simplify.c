@@ -91,7 +91,8 @@ static bool is_plain_const(const Node *n) {
     return node_is_const(n) && n->num && mpfr_regular_p(n->num);
 }
 
-/* op(a, b) of constants, or NULL where it would be 0 or infinite in its type: then the steps between are not to be skipped. */
+/* op(a, b) of constants, or NULL where it would be 0 or infinite in its type: then the steps
+ * between are not to be skipped. */
 static Node *merged(Graph *g, Op op, Node *a, Node *b) {
     Node *n = raw(g, op, a, b);
     NUMBER_TEMP(v, 53);
@@ -259,6 +260,19 @@ static Node *identities(Graph *g, Op op, Node *a, Node *b, Node *c) {
     case OP_ABS:
         return is_neg(a) || a->op == OP_ABS ? simple(g, OP_ABS, a->arg[0], NULL)
                                             : raw(g, op, a, NULL);
+    case OP_TANH:
+    case OP_SINH:
+    case OP_SIN:
+    case OP_TAN:
+    case OP_ATAN:
+    case OP_ASINH:
+    case OP_ERF:
+        return is_neg(a) ? simple(g, OP_NEG, raw(g, op, a->arg[0], NULL), NULL)
+                         : raw(g, op, a, NULL);
+    case OP_COS:
+    case OP_COSH:
+    case OP_SECH2:
+        return raw(g, op, is_neg(a) || a->op == OP_ABS ? a->arg[0] : a, NULL);
     case OP_POW:
         return simplify_pow(g, a, b);
     case OP_MAX:

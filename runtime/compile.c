@@ -40,6 +40,7 @@ Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_e
     STAGE_DONE(STAGE_GRAD);
     limit_products(g);
     rewrite_graph(g, true, NULL, NULL);
+    limit_ends(g);
     expand_graph(g);
     STAGE_DONE(STAGE_EXPANDED);
     return g;

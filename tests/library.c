@@ -22,7 +22,7 @@ static const struct {
               /* An argument's rounding, which exp makes large, or sin far from 0. */
               {"swish", 20, 30},
               {"gelu", 6, 40},
-              {"gelu_tanh", 80, 110},
+              {"gelu_tanh", 110, 110},
               {"quick_gelu", 60, 90},
               {"gaussian", 50, 60},
               {"snake", 4, 40}};
