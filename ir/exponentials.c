@@ -442,6 +442,8 @@ static Rep *rep_power(Graph *g, const Rep *x, int k) {
     const Rep *factor = k < 0 ? rep_invert(g, x) : x;
     if (!factor) return NULL;
     for (int i = 0; i < (k < 0 ? -k : k) && r; i++) r = rep_mul(g, r, factor);
+    /* A square of an exponential is cheaper than another exponential. */
+    if (r && k > 0) r->single = x->single && x->nunder == 0 && x->top->degree == 0;
     return r;
 }
 

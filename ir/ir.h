@@ -252,6 +252,14 @@ void limit_products(Graph *g);
  * expansion. */
 void limit_ends(Graph *g);
 
+/* ---- compensate.c: what functions amplify ---- */
+
+/* Products with what vanishes before they do, like x*sigmoid(x), keep their bits there; before the
+ * last rewrite_graph. */
+void split_tails(Graph *g);
+/* Functions that amplify the rounding error of their argument get it, too; after it. */
+void compensate_arguments(Graph *g);
+
 /* ---- expand.c, expand/: operations into primitives ---- */
 
 /* Rounds constants to their types and rewrites every EXPAND row; sets g->expanded. */

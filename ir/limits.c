@@ -28,7 +28,8 @@ typedef struct {
     Growth growth;
     Node *x;          /* the variable, for `left` and `right`; NULL: not known */
     bool left, right; /* vanishes for x to -infinity, +infinity */
-    bool grows;       /* has a factor that grows, so it may do so at the other end */
+    int level;  /* it grows, or its argument does: 0 as a polynomial, 1 as an exponential, … */
+    bool grows; /* has a factor that grows, so it may do so at the other end */
 } Behaviour;
 
 static int sign_of_constant(const Node *n) {
@@ -57,6 +58,7 @@ static Behaviour vanishing(Node *u, const Behaviour *of_u, bool below, bool abov
     Behaviour b = {.growth = BOUNDED};
     if (of_u->growth != GROWING) return b;
     b.growth = VANISHING;
+    b.level = of_u->level;
     const int way = direction(u, &b.x);
     if (way == 0) b.x = NULL;
     b.left = way > 0 ? below : above;
@@ -74,15 +76,20 @@ static bool is_even_power(const Node *n) {
 
 /* u <= 0 and unbounded below: -|v|, -3*v^2. */
 static bool is_negative(const Node *u) {
-    if (u->op == OP_NEG) return is_even_power(u->arg[0]);
+    if (u->op == OP_NEG) return is_even_power(u->arg[0]) || u->arg[0]->op == OP_EXP;
     return u->op == OP_MUL && ((sign_of_constant(u->arg[0]) < 0 && is_even_power(u->arg[1])) ||
                                (sign_of_constant(u->arg[1]) < 0 && is_even_power(u->arg[0])));
 }
 
 static Behaviour product_of(const Behaviour *a, const Behaviour *b) {
-    Behaviour p = {.growth = worse(a->growth, b->growth)};
+    Behaviour p = {.growth = worse(a->growth, b->growth),
+                   .level = a->level > b->level ? a->level : b->level};
     if (a->growth != VANISHING && b->growth != VANISHING) return p;
     if (p.growth == UNKNOWN) return p;
+    /* what grows faster than the other one vanishes is not beaten */
+    if ((a->growth == GROWING && a->level > b->level) ||
+        (b->growth == GROWING && b->level > a->level))
+        return (Behaviour){.growth = UNKNOWN};
     const bool grows = a->growth == GROWING || b->growth == GROWING || a->grows || b->grows;
     p.growth = VANISHING;
     /* 0 where either is, if the other is bounded */
@@ -104,7 +111,7 @@ static Behaviour sum_of(const Behaviour *a, const Behaviour *b) {
     Growth w = worse(a->growth, b->growth);
     if (w == VANISHING) w = BOUNDED;
     if (w == BOUNDED && (a->grows || b->grows)) w = GROWING;
-    return (Behaviour){.growth = w};
+    return (Behaviour){.growth = w, .level = a->level > b->level ? a->level : b->level};
 }
 
 static Behaviour behaviour_of(Node *n, const Behaviour *known) {
@@ -154,7 +161,10 @@ static Behaviour behaviour_of(Node *n, const Behaviour *known) {
                    ? vanishing(n->arg[0]->arg[0], &known[n->arg[0]->arg[0]->id], false, true)
                    : vanishing(n->arg[0], a, true, true);
     case OP_EXP: {
-        if (!is_negative(n->arg[0]) || a->growth != GROWING) return unknown;
+        if (a->growth != GROWING) return a->growth >= BOUNDED ? bounded : unknown;
+        if (!is_negative(n->arg[0])) return (Behaviour){.growth = GROWING, .level = a->level + 1};
+        if (n->arg[0]->op == OP_NEG && n->arg[0]->arg[0]->op == OP_EXP)
+            return (Behaviour){.growth = VANISHING, .level = a->level};
         Node *inner = n->arg[0]->op == OP_NEG ? n->arg[0]->arg[0]
                                               : n->arg[0]->arg[node_is_const(n->arg[0]->arg[0])];
         Behaviour v = {.growth = VANISHING, .left = true, .right = true};

@@ -284,8 +284,16 @@ static Node *take_out_factors(Graph *g, Node *n) {
     return simplify_op(g, OP_MUL, common, sum, NULL);
 }
 
-static Node *apply_one(Graph *g, const Rules *rules, bool late, Node *n, const char **name) {
+/* A rule that only gives a value its derivative has done so where it stands under stop. */
+static bool gives_derivative(size_t i) {
+    static const char given[] = "custom(stop(";
+    return strncmp(rule_texts[i].right, given, sizeof given - 1) == 0;
+}
+
+static Node *apply_one(Graph *g, const Rules *rules, bool late, bool stopped, Node *n,
+                       const char **name) {
     for (size_t i = 0; i < NRULES; i++) {
+        if (stopped && gives_derivative(i)) continue;
         const Node *left = rules->left[i];
         const bool sums = left && (left->op == OP_ADD || left->op == OP_SUB) &&
                           (n->op == OP_ADD || n->op == OP_SUB);
@@ -308,6 +316,8 @@ typedef struct {
     Graph *g;
     const Rules *rules;
     bool late;
+    const bool *stopped; /* stands under a stop, by id */
+    size_t count;        /* of `stopped` */
     RewriteTrace *trace;
     void *user;
     size_t fired;
@@ -322,7 +332,8 @@ static Node *settle(Rewriter *w, Node *n, size_t first, int budget) {
     Node *now = simplify_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
     const char *name = NULL;
     const size_t before = g->nnodes;
-    Node *next = apply_one(g, w->rules, w->late, now, &name);
+    Node *next =
+        apply_one(g, w->rules, w->late, now->id < w->count && w->stopped[now->id], now, &name);
     if (next == now) return now;
     w->fired++;
     if (w->trace) w->trace(w->user, name, now, next);
@@ -335,6 +346,11 @@ static size_t apply_table(Graph *g, bool late, RewriteTrace *trace, void *user) 
     Rewriter w = {.g = g, .rules = rules, .late = late, .trace = trace, .user = user};
     Node **map = ARENA_ARRAY(g->arena, Node *, count + 1);
     bool *needed = graph_needed(g);
+    bool *stopped = ARENA_ARRAY(g->arena, bool, count + 1);
+    for (size_t i = 0; i < count; i++)
+        if (needed[i] && g->nodes[i]->op == OP_STOP) stopped[g->nodes[i]->arg[0]->id] = true;
+    w.stopped = stopped;
+    w.count = count;
     for (size_t i = 0; i < count; i++) {
         Node *n = g->nodes[i];
         if (!needed[i]) continue;

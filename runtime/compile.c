@@ -39,7 +39,9 @@ Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_e
     rewrite_graph(g, false, NULL, NULL);
     STAGE_DONE(STAGE_GRAD);
     limit_products(g);
+    split_tails(g);
     rewrite_graph(g, true, NULL, NULL);
+    compensate_arguments(g);
     limit_ends(g);
     expand_graph(g);
     STAGE_DONE(STAGE_EXPANDED);

@@ -18,7 +18,7 @@
 #include "actc.h"
 #include "ir.h"
 
-enum { AS_WRITTEN_BITS = 900, STABLE_BITS = 320, TEXT_MAX = 4096 };
+enum { AS_WRITTEN_BITS = 2400, AS_WRITTEN_BITS_F32 = 900, STABLE_BITS = 320, TEXT_MAX = 4096 };
 
 /* Beyond this the textbook forms leave even MPFR's range, or need more bits; the stable ones do
  * not. */
@@ -244,7 +244,8 @@ static bool measure(actc_context *ctx, const char *text, bool f64, size_t n, boo
     for (size_t i = 0; i < n; i++) {
         reference_at(&stable, x[i], also, STABLE_BITS);
         if (fabs(x[i]) <= largest_as_written) {
-            reference_at(&written, x[i], exact, AS_WRITTEN_BITS);
+            reference_at(&written, x[i], exact, f64 ? AS_WRITTEN_BITS : AS_WRITTEN_BITS_F32);
+            if (mpfr_nan_p(exact[0])) reference_at(&far, x[i], exact, STABLE_BITS);
             mpfr_set(exact[2], also[2], MPFR_RNDN);
             if (mpfr_cmpabs(exact[2], exact[1]) < 0) mpfr_abs(exact[2], exact[1], MPFR_RNDN);
         } else {
