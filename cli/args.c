@@ -137,6 +137,18 @@ static Exit set_dtype(Args *a, const char *text) {
     return EXIT_USAGE;
 }
 
+static Exit set_math(Args *a, const char *text) {
+    if (!strcmp(text, "fast"))
+        a->math = ACTC_MATH_FAST;
+    else if (!strcmp(text, "exact"))
+        a->math = ACTC_MATH_EXACT;
+    else {
+        say_error("there is no --math=%s; fast and exact are there", text);
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
 static Exit set_order(Args *a, const char *text) {
     if (text[0] < '0' || text[0] > '8' || text[1]) {
         say_error("--order takes a number from 0 to 8, not '%s'", text);
@@ -242,6 +254,11 @@ static Exit add_option(Args *a, OptionId id, char *value) {
         return once(&a->max_ulp, value, id);
     case OPT_THREADS_ALL:
         return set_threads(a, value);
+    case OPT_TRACE:
+        a->trace = true;
+        return EXIT_DONE;
+    case OPT_MATH:
+        return set_math(a, value);
     case OPT_IN_PLACE:
         a->in_place = true;
         return EXIT_DONE;
@@ -259,8 +276,6 @@ static Exit add_option(Args *a, OptionId id, char *value) {
     case OPT_SEED:
     case OPT_OFFSET:
     case OPT_THREADS:
-    case OPT_MATH:
-    case OPT_TRACE:
     case OPT_RUNTIME:
     case OPT_SAVE:
         say_error("--%s is not supported yet", options[id].name);

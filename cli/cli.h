@@ -67,7 +67,8 @@ typedef struct {
     unsigned order;         /* 1 if not given */
     bool has_dtype;
     actc_dtype dtype;
-    bool backward, fused, latex;
+    actc_math math;
+    bool backward, fused, latex, trace;
     bool depend;               /* -MD */
     const char *max_ulp; /* --max-ulp, or NULL */
     bool exhaustive;

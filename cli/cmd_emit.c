@@ -207,6 +207,7 @@ static Exit call_library(const Emit *m, actc_format format, actc_bytes *out) {
         .base = a->base,
         .target = a->target,
         .cpu = a->cpu,
+        .math = a->math,
     };
     actc_diagnostics *diagnostics = NULL;
     const actc_status status = actc_emit(m->program.module, format, &options, out, &diagnostics);

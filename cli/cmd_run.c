@@ -114,6 +114,7 @@ static Exit compile(Run *r) {
         .dtype = r->dtype,
         .settings = r->args->settings.items,
         .setting_count = r->args->settings.count,
+        .math = r->args->math,
     };
     actc_diagnostics *diagnostics = NULL;
     const actc_status status = actc_kernel_compile(r->program.module, r->program.function, &options,

@@ -48,12 +48,18 @@ Exit cmd_show(const Args *args) {
         .dtype = args->dtype,
         .settings = args->settings.items,
         .setting_count = args->settings.count,
+        .math = args->math,
     };
     char *text = NULL;
     actc_diagnostics *diagnostics = NULL;
     const actc_status status =
         actc_show(program.module, program.function, stage, &options, &text, &diagnostics);
     ex = say_text(status, diagnostics, program.function, text);
+    if (ex == EXIT_DONE && args->trace) {
+        const actc_status traced =
+            actc_trace(program.module, program.function, stage, &options, &text, &diagnostics);
+        ex = say_text(traced, diagnostics, program.function, text);
+    }
     program_close(&program);
     return ex;
 }

@@ -189,6 +189,11 @@ typedef enum actc_kind {
  * uint16_t. Params and constants are rounded to what is computed in. */
 typedef enum actc_dtype { ACTC_F32 = 0, ACTC_F64 = 1, ACTC_F16 = 2, ACTC_BF16 = 3 } actc_dtype;
 
+/* How exact: by default every standard function is right to a few units in the last place, for all finite arguments. EXACT:
+ * f32 is computed in f64 and rounded once, within 0.51 units; for f64 it is the default. FAST may be twice as wrong as the
+ * default where that is worth it; today it is the default. */
+typedef enum actc_math { ACTC_MATH_DEFAULT = 0, ACTC_MATH_FAST = 1, ACTC_MATH_EXACT = 2 } actc_math;
+
 /* A param's value, as text of the language: "0.5", "1/3", "true". */
 typedef struct actc_setting {
     const char *name, *value;
@@ -200,6 +205,7 @@ typedef struct actc_kernel_options {
     actc_dtype dtype;
     const actc_setting *settings;
     size_t setting_count;
+    actc_math math;
 } actc_kernel_options;
 
 /* `function` is the name of a definition, a pipeline ("tanh -> leaky_relu(0.03)") or an expression whose free names are
@@ -293,6 +299,7 @@ typedef struct actc_emit_options {
     const char *target;           /* a triple such as "aarch64-linux-gnu"; NULL: this machine */
     const char *cpu;              /* a processor; several, separated by commas, in one object that chooses when it is
                                    * loaded; NULL: this machine's, or the target's plainest */
+    actc_math math;
 } actc_emit_options;
 
 typedef struct actc_bytes {
@@ -313,6 +320,11 @@ ACTC_API void actc_bytes_release(actc_bytes *bytes); /* NULL is fine */
  * caller's, to be ended with actc_text_release. */
 ACTC_API actc_status actc_show(actc_module *module, const char *function, const char *stage,
                                const actc_kernel_options *options, char **text, actc_diagnostics **diagnostics);
+
+/* The rewrite rules that fired on the way to that stage, in order: lines `# name: before -> after`, each followed by
+ * `#     why`. */
+ACTC_API actc_status actc_trace(actc_module *module, const char *function, const char *stage,
+                                const actc_kernel_options *options, char **text, actc_diagnostics **diagnostics);
 
 /* The derivative with respect to the input `wrt` (NULL: the first), of the given order, as one expression of the language
  * that can be parsed again, or as LaTeX. Params are rounded to `options`' type; f64 where that is NULL. */

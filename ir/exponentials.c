@@ -735,7 +735,7 @@ static Node *logarithm(Graph *g, const Rep *r) {
 
 static void tell(Pass *w, const char *what, const Node *before, const Node *after) {
     w->fired++;
-    if (w->trace) w->trace(w->user, what, before, after);
+    if (w->trace) w->trace(w->user, w->g, what, before, after);
 }
 
 static Node *make(Pass *w, const Node *n) {

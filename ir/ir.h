@@ -212,7 +212,8 @@ bool nodes_carry_condition(const Node *condition, const Node *value);
 
 /* ---- rewrite.c: the table rules.def, to a fixed point ---- */
 
-typedef void RewriteTrace(void *user, const char *rule, const Node *before, const Node *after);
+typedef void RewriteTrace(void *user, const Graph *g, const char *rule, const Node *before,
+                          const Node *after);
 /* Rewrites the outputs into stable forms; returns how many rules fired. `late`: nothing will be
  * differentiated any more, so forms that only serve the value may come in too. `trace` may be NULL.
  */
@@ -259,6 +260,11 @@ void limit_ends(Graph *g);
 void split_tails(Graph *g);
 /* Functions that amplify the rounding error of their argument get it, too; after it. */
 void compensate_arguments(Graph *g);
+
+/* ---- promote.c ---- */
+
+/* Computes a graph over f32 in f64, rounding each output once; before expansion. */
+void promote_graph(Graph *g);
 
 /* ---- expand.c, expand/: operations into primitives ---- */
 

@@ -336,7 +336,7 @@ static Node *settle(Rewriter *w, Node *n, size_t first, int budget) {
         apply_one(g, w->rules, w->late, now->id < w->count && w->stopped[now->id], now, &name);
     if (next == now) return now;
     w->fired++;
-    if (w->trace) w->trace(w->user, name, now, next);
+    if (w->trace) w->trace(w->user, g, name, now, next);
     return settle(w, next, before, budget - 1);
 }
 

@@ -37,6 +37,7 @@ CompileJob compilation_job(Compilation *c, const char *function,
                         .function = function,
                         .kind = options->kind,
                         .type = dtype_info[options->dtype].type,
+                        .math = options->math,
                         .settings = settings,
                         .nsettings = options->setting_count,
                         .diags = &c->diags};

@@ -29,20 +29,22 @@ Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_e
     if (!g) return NULL;
     g->storage = job->type;
     STAGE_DONE(STAGE_GRAPH);
-    rewrite_graph(g, false, NULL, NULL);
+    rewrite_graph(g, false, job->trace, job->trace_user);
     STAGE_DONE(STAGE_STABLE);
     if (job->kind != ACTC_FORWARD) diff_backward(g, job->kind == ACTC_FORWARD_BACKWARD);
     if (job->kind == ACTC_BACKWARD2) {
-        rewrite_graph(g, false, NULL, NULL);
+        rewrite_graph(g, false, job->trace, job->trace_user);
         diff_backward2(g);
     }
-    rewrite_graph(g, false, NULL, NULL);
+    rewrite_graph(g, false, job->trace, job->trace_user);
     STAGE_DONE(STAGE_GRAD);
     limit_products(g);
-    split_tails(g);
-    rewrite_graph(g, true, NULL, NULL);
-    compensate_arguments(g);
+    const bool wide = job->math == ACTC_MATH_EXACT && job->type == TYPE_F32;
+    if (!wide) split_tails(g);
+    rewrite_graph(g, true, job->trace, job->trace_user);
+    if (!wide) compensate_arguments(g);
     limit_ends(g);
+    if (wide) promote_graph(g);
     expand_graph(g);
     STAGE_DONE(STAGE_EXPANDED);
     return g;
@@ -78,6 +80,8 @@ actc_status read_options(const actc_kernel_options *in, actc_kernel_options *out
         return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: unknown kind");
     if ((unsigned)out->dtype >= DTYPE_COUNT)
         return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: unknown dtype");
+    if (out->math > ACTC_MATH_EXACT)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: unknown math");
     if (out->setting_count && !out->settings)
         return fail(diagnostics, ACTC_E_ARGUMENT, "kernel options: settings is NULL");
     for (size_t i = 0; i < out->setting_count; i++)

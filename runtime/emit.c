@@ -125,7 +125,8 @@ static actc_status emit(Compilation *c, actc_format format, const actc_emit_opti
             const actc_kernel_options one = {.kind = o->kinds[k],
                                              .dtype = o->dtype,
                                              .settings = o->settings,
-                                             .setting_count = o->setting_count};
+                                             .setting_count = o->setting_count,
+                                             .math = o->math};
             const char *name =
                 o->function_count ? o->functions[i] : def_name(module_function(m, i));
             if (!name)

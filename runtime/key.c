@@ -173,7 +173,7 @@ Key key_of_module(const char *text, size_t length, const Module *tree) {
 }
 
 /* A field that is added must go into the key as well. */
-_Static_assert(sizeof(void *) != 8 || sizeof(actc_kernel_options) == 32,
+_Static_assert(sizeof(void *) != 8 || sizeof(actc_kernel_options) == 40,
                "actc_kernel_options has changed: see key_of_request");
 
 Key key_of_request(const actc_module *m, const char *function, const actc_kernel_options *o) {
@@ -183,6 +183,7 @@ Key key_of_request(const actc_module *m, const char *function, const actc_kernel
     hash_add_text(&h, function, strlen(function));
     hash_add_number(&h, o->kind);
     hash_add_number(&h, o->dtype);
+    hash_add_number(&h, o->math);
     hash_add_number(&h, o->setting_count);
     for (size_t i = 0; i < o->setting_count; i++) {
         hash_add_text(&h, o->settings[i].name, strlen(o->settings[i].name));

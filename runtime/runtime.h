@@ -251,6 +251,9 @@ typedef struct {
     const char *name, *prefix; /* of the C symbol; NULL: the function's own name, no prefix */
     actc_kind kind;
     Type type;      /* of the arrays, and of what is rounded for people */
+    actc_math math;
+    RewriteTrace *trace; /* told each rule that fires; NULL */
+    void *trace_user;
     bool constants; /* what has no inputs is a function too */
     const Setting *settings;
     size_t nsettings;

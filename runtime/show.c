@@ -37,6 +37,72 @@ static actc_status show_code(actc_context *ctx, const Plan *plan, Stage stage, c
     return status;
 }
 
+/* ---- which rules fired ---- */
+
+enum { LONGEST_TRACED = 300 };
+
+typedef struct {
+    Arena *arena;
+    Buf *out;
+} Tracer;
+
+static void put_node(Tracer *t, const Graph *g, const Node *n) {
+    Buf text;
+    buf_init(&text, t->arena);
+    node_print(g, n, &text);
+    const bool whole = text.len <= LONGEST_TRACED;
+    buf_write(t->out, text.s, whole ? text.len : LONGEST_TRACED);
+    if (!whole) buf_puts(t->out, " ...");
+}
+
+static void trace_rule(void *user, const Graph *g, const char *rule, const Node *before,
+                       const Node *after) {
+    Tracer *t = user;
+    buf_printf(t->out, "# %s: ", rule);
+    put_node(t, g, before);
+    buf_puts(t->out, " -> ");
+    put_node(t, g, after);
+    buf_printf(t->out, "\n#     %s\n", rule_why(rule));
+}
+
+actc_status actc_trace(actc_module *module, const char *function, const char *stage_name,
+                       const actc_kernel_options *options, char **text,
+                       actc_diagnostics **diagnostics) {
+    if (diagnostics) *diagnostics = NULL;
+    if (text) *text = NULL;
+    if (!module || !function || !stage_name || !text)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "actc_trace: an argument is NULL");
+    Stage stage;
+    if (!stage_by_name(stage_name, &stage))
+        return fail(diagnostics, ACTC_E_NOT_FOUND, "unknown stage '%s'", stage_name);
+    actc_kernel_options o;
+    actc_status status = read_options(options, &o, diagnostics);
+    if (status != ACTC_OK) return status;
+    Compilation s;
+    compilation_begin(&s, module);
+    if (setjmp(s.out)) {
+        compilation_end(&s);
+        return ACTC_E_MEMORY;
+    }
+    CompileJob job = compilation_job(&s, function, &o);
+    Buf dump;
+    buf_init(&dump, &s.arena);
+    Tracer tracer = {.arena = &s.arena, .out = &dump};
+    job.trace = trace_rule;
+    job.trace_user = &tracer;
+    const char *internal_error = NULL;
+    if (stage != STAGE_AST)
+        compile_graph(&job, stage < STAGE_EXPANDED ? stage : STAGE_EXPANDED, &internal_error);
+    if (internal_error || s.diags.errors) {
+        status = compilation_failure(&s, internal_error, diagnostics);
+    } else {
+        export_diagnostics(&s.diags, diagnostics);
+        status = give_text(&module->context->allocator, &dump, text);
+    }
+    compilation_end(&s);
+    return status;
+}
+
 actc_status actc_show(actc_module *module, const char *function, const char *stage_name,
                       const actc_kernel_options *options, char **text,
                       actc_diagnostics **diagnostics) {
