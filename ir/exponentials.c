@@ -442,8 +442,8 @@ static Rep *rep_power(Graph *g, const Rep *x, int k) {
     const Rep *factor = k < 0 ? rep_invert(g, x) : x;
     if (!factor) return NULL;
     for (int i = 0; i < (k < 0 ? -k : k) && r; i++) r = rep_mul(g, r, factor);
-    /* A square of an exponential is cheaper than another exponential. */
-    if (r && k > 0) r->single = x->single && x->nunder == 0 && x->top->degree == 0;
+    /* The square of a function is as good as that, and cheaper than another exponential. */
+    if (r && k > 0) r->single = x->single;
     return r;
 }
 
@@ -590,6 +590,9 @@ static Node *name_logistic(Graph *g, const Rep *r) {
     if (p == 2 && j == 1 && (tanhs || is_number(quarter, 1) || is_number(quarter, -1))) {
         mpfr_set(k, quarter, MPFR_RNDN);
         y = product(g, y, call(g, OP_SECH2, argument(g, r, m, true)));
+    } else if (p == 2 * j && j > 1) { /* its derivative has the tanh that n - s would lose */
+        mpfr_div_2ui(k, k, 2 * (unsigned)j, MPFR_RNDN);
+        y = product(g, y, power_of(g, call(g, OP_SECH2, argument(g, r, m, true)), j));
     } else {
         if (j) y = product(g, y, power_of(g, call(g, OP_SIGMOID, argument(g, r, m, false)), j));
         if (p > j)

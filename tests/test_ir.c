@@ -301,6 +301,8 @@ static const char *const stable[][2] = {
     {"f(x) = 0.5*x*erfc(-x/sqrt(2))", "f(x) = x*normcdf(x)\n"},
     {"f(x) = x*(1 - 0.5*erfc(x/sqrt(2)))", "f(x) = x*normcdf(x)\n"},
     {"f(x) = log(x + sqrt(x^2 + 1))", "f(x) = asinh(x)\n"},
+    {"f(x) = 3*sech2(x)^2", "f(x) = 3*sech2(x)^2\n"},
+    {"f(x) = sigmoid(x)^2*(1 - sigmoid(x))^2", "f(x) = 0.0625*sech2(0.5*x)^2\n"},
     {"f(x) = 1.5*(x > 0 ? x : 2*(exp(x) - 1))", "f(x) = x > 0 ? 1.5*x : 3*expm1(x)\n"},
 };
 
@@ -370,6 +372,42 @@ START_TEST(rule_holds) {
     ck_assert_int_ge(compared, 50);
     for (int k = 0; k < 6; k++) mpfr_clear(v[k]);
     mpfr_clear(error_bound);
+}
+END_TEST
+
+/* Rewriting ends, and does not grow without bound, also where the left side of one rule stands in
+ * that of another, in gradients, and when it is done again. */
+START_TEST(rules_in_rules_end) {
+    const char *left, *right, *domain, *error;
+    size_t at;
+    for (size_t k = 0; k < rule_count(); k++) {
+        Graph *g = graph_new(&arena, "rule", TYPE_F32);
+        Node *x = graph_var(g, VAR_INPUT, "x", TYPE_F32, AXES_REST),
+             *two = graph_float(g, TYPE_F32, 2);
+        const Binding inner[] = {{"a", x}, {"b", two}, {"c", x}};
+        rule_at(k, &left, &right, &domain);
+        Node *u = graph_read_expr(g, left, inner, 3, &error, &at);
+        const Binding outer[] = {{"a", u}, {"b", two}, {"c", x}};
+        rule_at((size_t)_i, &left, &right, &domain);
+        Node *y = graph_read_expr(g, left, outer, 3, &error, &at);
+        ck_assert_ptr_nonnull(y);
+        graph_output(g, "y", y);
+        rewrite_graph(g, false, NULL, NULL);
+        diff_backward(g, true);
+        rewrite_graph(g, false, NULL, NULL);
+        rewrite_graph(g, false, NULL, NULL);
+        limit_products(g);
+        split_tails(g);
+        rewrite_graph(g, true, NULL, NULL);
+        rewrite_graph(g, true, NULL, NULL);
+        const bool *needed = graph_needed(g);
+        size_t count = 0;
+        for (size_t i = 0; i < g->nnodes; i++) count += needed[i];
+        ck_assert_msg(count < 400, "%s in it: %zu nodes", rule_at(k, &left, &right, &domain),
+                      count);
+        ck_assert_msg(g->nnodes < 10000, "%s in it", rule_at(k, &left, &right, &domain));
+        ck_assert_ptr_null(graph_verify(g, STAGE_GRAD));
+    }
 }
 END_TEST
 
@@ -831,6 +869,7 @@ int main(void) {
     tcase_add_test(t, text_refuses_nonsense);
     tcase_add_loop_test(t, rewrites_to, 0, COUNT(stable));
     tcase_add_loop_test(t, rule_holds, 0, (int)rule_count());
+    tcase_add_loop_test(t, rules_in_rules_end, 0, (int)rule_count());
     tcase_add_loop_test(t, gradient_is, 0, COUNT(gradients));
     tcase_add_loop_test(t, derivative_is_the_limit, 0, COUNT(smooth));
     tcase_add_loop_test(t, second_kernel_is_the_product, 0, COUNT(twice));

@@ -64,7 +64,8 @@ static double sample(size_t i, bool f64) {
     default:
         v = random_bits() & 1 ? -84 - 27 * fabs(random_unit()) : -9 - 6 * fabs(random_unit());
     }
-    return f64 ? v : (double)(float)v;
+    v = f64 ? v : (double)(float)v;
+    return v == 0 ? 1 : v; /* at a kink the parts of a textbook form have no derivative */
 }
 
 /* ---- the reference ---- */
