@@ -218,6 +218,9 @@ typedef void RewriteTrace(void *user, const Graph *g, const char *rule, const No
  * differentiated any more, so forms that only serve the value may come in too. `trace` may be NULL.
  */
 size_t rewrite_graph(Graph *g, bool late, RewriteTrace *trace, void *user);
+/* stop(a) becomes a, custom(v, x, d) becomes v: where nothing is to be differentiated any more, but
+ * people are to read it. */
+void drop_overrides(Graph *g);
 /* Why a rule that a trace named is good. */
 const char *rule_why(const char *name);
 /* The table, for its tests: the name of a rule, its two sides over the variables a, b and c, and

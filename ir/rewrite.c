@@ -376,3 +376,19 @@ size_t rewrite_graph(Graph *g, bool late, RewriteTrace *trace, void *user) {
     if (found) fired += found + apply_table(g, late, trace, user);
     return fired;
 }
+
+void drop_overrides(Graph *g) {
+    const size_t count = g->nnodes;
+    const bool *needed = graph_needed(g);
+    Node **map = ARENA_ARRAY(g->arena, Node *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        Node *n = g->nodes[i], *arg[3] = {NULL, NULL, NULL};
+        if (!needed[i]) continue;
+        for (int k = 0; k < n->nargs; k++) arg[k] = map[n->arg[k]->id];
+        map[i] = n->nargs == 0 ? n
+                 : n->op == OP_STOP || n->op == OP_CUSTOM
+                     ? arg[0]
+                     : simplify_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
+    }
+    for (size_t i = 0; i < g->nouts; i++) g->outs[i].node = map[g->outs[i].node->id];
+}

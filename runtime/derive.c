@@ -46,7 +46,7 @@ static actc_status derive(Compilation *c, const CompileJob *job, const char *wrt
     if (has_overrides(g)) {
         /* What says where derivatives come from is no longer of use, and the language cannot say
          * it. */
-        rewrite_graph(g, true, NULL, NULL);
+        drop_overrides(g);
         y = g->outs[0].node;
     }
     /* A lone name would be taken for that of a function. */
