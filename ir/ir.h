@@ -218,6 +218,9 @@ typedef void RewriteTrace(void *user, const Graph *g, const char *rule, const No
  * differentiated any more, so forms that only serve the value may come in too. `trace` may be NULL.
  */
 size_t rewrite_graph(Graph *g, bool late, RewriteTrace *trace, void *user);
+/* The table as patterns for graphs of this type. They are only read from then on, so Graph.rules of
+ * many graphs, in any thread, may point to them; a graph that has none gets its own. */
+const struct Rules *rules_new(Arena *arena, Type real);
 /* stop(a) becomes a, custom(v, x, d) becomes v: where nothing is to be differentiated any more, but
  * people are to read it. */
 void drop_overrides(Graph *g);

@@ -85,20 +85,22 @@ static bool match(Graph *g, const Node *p, Node *n, Match *m) {
     return match(g, p->arg[0], n->arg[1], m) && match(g, p->arg[1], n->arg[0], m);
 }
 
-/* The left sides, read once for a graph. */
-static const Rules *load_rules(Graph *subject) {
+const Rules *rules_new(Arena *arena, Type real) {
     const char *error;
     size_t at;
-    if (subject->rules) return subject->rules;
-    const Type real = subject->real;
-    Rules *rules = ARENA_NEW(subject->arena, Rules);
-    Graph *g = rules->patterns = graph_new(subject->arena, "rules", real);
+    Rules *rules = ARENA_NEW(arena, Rules);
+    Graph *g = rules->patterns = graph_new(arena, "rules", real);
     const Binding vars[NPATTERN_VARS] = {{"a", graph_var(g, VAR_INPUT, "a", real, AXES_REST)},
                                          {"b", graph_var(g, VAR_INPUT, "b", real, AXES_REST)},
                                          {"c", graph_var(g, VAR_INPUT, "c", real, AXES_REST)}};
     for (size_t i = 0; i < NRULES; i++)
         rules->left[i] = graph_read_expr(g, rule_texts[i].left, vars, NPATTERN_VARS, &error, &at);
-    return subject->rules = rules;
+    return rules;
+}
+
+static const Rules *load_rules(Graph *g) {
+    if (!g->rules) g->rules = rules_new(g->arena, g->real);
+    return g->rules;
 }
 
 static Node *read_side(Graph *g, const char *text, const Match *m) {

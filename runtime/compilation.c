@@ -32,11 +32,15 @@ CompileJob compilation_job(Compilation *c, const char *function,
     for (size_t i = 0; i < options->setting_count; i++)
         settings[i] =
             (Setting){name_ascii(&c->arena, options->settings[i].name), options->settings[i].value};
+    const Type type = dtype_info[options->dtype].type;
+    const struct Rules *rules = context_rules(c->module->context, type_arithmetic(type));
+    if (!rules) longjmp(c->out, 1);
     return (CompileJob){.arena = &c->arena,
+                        .rules = rules,
                         .tree = c->tree,
                         .function = function,
                         .kind = options->kind,
-                        .type = dtype_info[options->dtype].type,
+                        .type = type,
                         .math = options->math,
                         .settings = settings,
                         .nsettings = options->setting_count,

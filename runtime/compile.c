@@ -28,6 +28,7 @@ Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_e
             job->diags);
     if (!g) return NULL;
     g->storage = job->type;
+    g->rules = job->rules;
     STAGE_DONE(STAGE_GRAPH);
     rewrite_graph(g, false, job->trace, job->trace_user);
     STAGE_DONE(STAGE_STABLE);
@@ -39,7 +40,7 @@ Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_e
     rewrite_graph(g, false, job->trace, job->trace_user);
     STAGE_DONE(STAGE_GRAD);
     limit_products(g);
-    const bool wide = job->math == ACTC_MATH_EXACT && job->type == TYPE_F32;
+    const bool wide = job->math == ACTC_MATH_EXACT && g->real == TYPE_F32;
     if (!wide) split_tails(g);
     rewrite_graph(g, true, job->trace, job->trace_user);
     if (!wide) compensate_arguments(g);

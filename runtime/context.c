@@ -67,6 +67,8 @@ void actc_context_release(actc_context *ctx) {
     if (!ctx || atomic_fetch_sub(&ctx->references, 1) != 1) return;
     if (ctx->jit) ctx->backend->destroy(ctx->jit);
     if (ctx->library.tree) arena_free(&ctx->library.arena);
+    for (int i = 0; i < 2; i++)
+        if (ctx->rules[i].patterns) arena_free(&ctx->rules[i].arena);
     pthread_mutex_destroy(&ctx->library_lock);
     pthread_mutex_destroy(&ctx->kernels_lock);
     pthread_mutex_destroy(&ctx->lock);
@@ -114,6 +116,29 @@ const Library *context_library(actc_context *ctx) {
     pthread_mutex_unlock(&ctx->library_lock);
     compilation_forget();
     return ready ? &ctx->library : NULL;
+}
+
+static bool read_rules(actc_context *ctx, Type real, int at) {
+    jmp_buf out;
+    Arena *arena = &ctx->rules[at].arena;
+    arena_init(arena, ctx->allocator, 0, &out);
+    if (setjmp(out)) {
+        arena_free(arena);
+        return false;
+    }
+    const struct Rules *patterns = rules_new(arena, real);
+    arena->out = NULL; /* nothing is added any more */
+    ctx->rules[at].patterns = patterns;
+    return true;
+}
+
+const struct Rules *context_rules(actc_context *ctx, Type real) {
+    const int at = real == TYPE_F64;
+    pthread_mutex_lock(&ctx->library_lock);
+    const bool ready = ctx->rules[at].patterns || read_rules(ctx, real, at);
+    pthread_mutex_unlock(&ctx->library_lock);
+    compilation_forget();
+    return ready ? ctx->rules[at].patterns : NULL;
 }
 
 /* ---- the code generator ---- */

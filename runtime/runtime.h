@@ -46,6 +46,10 @@ struct actc_context {
     char *cache_folder;           /* or NULL */
     uint64_t cache_bytes;         /* most that stays in it */
     pthread_mutex_t library_lock; /* guards the making of `library` */
+    struct { /* the rules of rewriting, as patterns for f32 and f64: as the library */
+        Arena arena;
+        const struct Rules *patterns;
+    } rules[2];
     Library
         library; /* the standard library, parsed when the first module is; `tree` is NULL before */
     pthread_mutex_t lock;   /* guards what follows, and every use of `jit` */
@@ -145,6 +149,8 @@ Key hash_end(Hash *h);
 
 /* The standard library; NULL where there is no memory for it. */
 const Library *context_library(actc_context *ctx);
+/* The rules for graphs of this type; NULL where there is no memory for them. */
+const struct Rules *context_rules(actc_context *ctx, Type real);
 /* Seconds, of a clock that only goes forward. */
 double clock_now(void);
 /* Tells the caller's log, if there is one. No lock may be held that the log could want. */
@@ -251,6 +257,7 @@ typedef struct {
     const char *name, *prefix; /* of the C symbol; NULL: the function's own name, no prefix */
     actc_kind kind;
     Type type;      /* of the arrays, and of what is rounded for people */
+    const struct Rules *rules; /* for graphs of the type's arithmetic */
     actc_math math;
     RewriteTrace *trace; /* told each rule that fires; NULL */
     void *trace_user;

@@ -148,6 +148,12 @@ START_TEST(memory_may_run_out_anywhere) {
             ck_assert_int_eq(actc_context_create(&o, &ctx), ACTC_OK);
             ck_assert_int_eq(actc_module_parse(ctx, "v.act", source, strlen(source), &mod, NULL),
                              ACTC_OK);
+            for (int type = 0; type < 2; type++) { /* what a context keeps once it has compiled */
+                const actc_kernel_options k = {.size = sizeof k, .dtype = (actc_dtype)type};
+                char *shown = NULL;
+                ck_assert_int_eq(actc_show(mod, "kept", "stable", &k, &shown, NULL), ACTC_OK);
+                actc_text_release(shown);
+            }
             const long before = atomic_load(&f.live);
             const actc_verify_options v = {
                 .size = sizeof v, .exhaustive = exhaustive, .threads = 2, .progress = stop_late};
