@@ -9,7 +9,7 @@
  *
  * claim: sin f32 max 0.88 ulp, exhaustive
  * claim: cos f32 max 0.90 ulp, observed
- * claim: tan f32 max 0.75 ulp, observed
+ * claim: tan f32 max 0.80 ulp, observed
  * claim: sin f64 max 0.90 ulp, observed
  * claim: cos f64 max 0.90 ulp, observed
  * claim: tan f64 max 1.10 ulp, observed */

@@ -19,7 +19,8 @@ typedef struct {
 
 /* Reads every `claim: NAME TYPE max ULP ulp, exhaustive|observed` of the C files in a folder. */
 void claims_read(const char *folder);
-/* The claim about an operation, or NULL. What is rounded once needs no words: sqrt, floor, abs, … */
+/* The claim about an operation, or NULL. What is rounded once needs no words: sqrt, floor, abs, …
+ */
 const Claim *claims_find(Op op, Type type);
 /* Whether an operation is a function that claims are about. */
 bool claims_concern(Op op);
@@ -86,18 +87,18 @@ uint32_t sampled_fingerprint(Op op, actc_function *function);
 
 /* ---- wide.c, oracle.c: what is right, fast ---- */
 
-enum { BLOCK = 8192 };
+enum { BLOCK = 2048 };
 
 typedef struct {
     Op op;
     /* r = f(x) for n <= BLOCK finite arguments; t is room for n numbers. */
     void (*f)(size_t n, const double *x, double *r, double *t);
-    int bound;           /* log2 of the relative error that f may have */
-    double from, to;     /* the domain: NaN outside */
-    double least, most;  /* beyond these f is taken at them: the result is out of f32's range, or
-                            nearer to the limit than `bound` */
-    int parity;          /* 1 even, -1 odd, 0 neither */
-    int left, right;     /* as |x| grows: 1 f rises, -1 it falls, 0 neither */
+    int bound;          /* log2 of the relative error that f may have */
+    double from, to;    /* the domain: NaN outside */
+    double least, most; /* beyond these f is taken at them: the result is out of f32's range, or
+                           nearer to the limit than `bound` */
+    int parity;         /* 1 even, -1 odd, 0 neither */
+    int left, right;    /* as |x| grows: 1 f rises, -1 it falls, 0 neither */
 } Oracle;
 
 /* NULL: there is none. */
@@ -107,8 +108,8 @@ void oracle_apply(const Oracle *o, size_t n, const float *x, double *r, double *
 
 /* ---- judge.c: a block of results ---- */
 
-/* For each y its error in ulp of r, at most `2^bound` of r too small; 0 where both are NaN, infinity
- * where signs differ, NaN where one is NaN. Returns the largest; infinity for a NaN. */
+/* For each y its error in ulp of r, at most `2^bound` of r too small; 0 where both are NaN,
+ * infinity where signs differ, NaN where one is NaN. Returns the largest; infinity for a NaN. */
 double judge(size_t n, const float *y, const double *r, int bound, double *error);
 /* How many of n results differ in bits, all NaNs alike, when `flip` is applied to the second. */
 size_t judge_differing(size_t n, const float *a, const float *b, uint32_t flip);
@@ -121,12 +122,12 @@ size_t judge_equal(size_t n, const float *y, float v);
 /* ---- sweep.c: all 2^32 floats ---- */
 
 typedef struct {
-    uint64_t checked;     /* floats */
-    double worst;         /* ulp, by MPFR; no other is larger by more than the oracle's bound */
+    uint64_t checked; /* floats */
+    double worst;     /* ulp, by MPFR; no other is larger by more than the oracle's bound */
     uint32_t worst_x;
-    uint64_t exceeded;    /* beyond the claim */
-    uint64_t decided;     /* by MPFR, where the oracle could not */
-    uint64_t unlike;      /* the JIT's bits and the C's differ */
+    uint64_t exceeded; /* beyond the claim */
+    uint64_t decided;  /* by MPFR, where the oracle could not */
+    uint64_t unlike;   /* the JIT's bits and the C's differ */
     uint64_t asymmetric;
     uint64_t outside;     /* beyond f(0) or f(±infinity), where f is monotone */
     uint64_t unsaturated; /* arguments at which f has left its limit again */
@@ -138,8 +139,10 @@ typedef struct {
     double seconds;
 } Sweep;
 
-Sweep sweep_run(const Oracle *o, double claim, Unary32 *jit, Unary32 *c, unsigned threads);
-/* Whether nothing was wrong with the whole of it. */
+/* Of each 2^part blocks of floats one is swept; c may be NULL. */
+Sweep sweep_run(const Oracle *o, double claim, Unary32 *jit, Unary32 *c, unsigned threads,
+                unsigned part);
+/* Whether it came to its end and nothing was wrong. */
 bool sweep_is_good(const Sweep *s);
 /* Lets Ctrl-C end the sweep that runs, and those to come. */
 void sweep_catch_interrupt(void);

@@ -1,12 +1,14 @@
 /* Holds what ir/expand claims?
  *
- *   accuracy [-n SAMPLES] [NAME…]            arguments of all kinds, evaluated as every backend must
- *   accuracy --dense=SAMPLES [NAME…]         many more of them, by the JIT: f64, and pow
+ *   accuracy [-n SAMPLES] [NAME…]            arguments of all kinds, evaluated as every backend
+ * must accuracy --dense=SAMPLES [NAME…]         many more of them, by the JIT: f64, and pow
  *   accuracy --exhaustive [NAME…]            all 2^32 floats, by the JIT and by the emitted C: f32
- *   accuracy --certified [NAME…]             is the table of exhaustive results about these expansions?
+ *   accuracy --certified [NAME…]             is the table of exhaustive results about these
+ * expansions?
  *
  * NAME are operations of ops.def; without any, all that claims are about. Options: --threads=N (all
- * processors), --cc=COMMAND (the compiler of emitted C; empty: none), --write (put the results into
+ * processors), --cc=COMMAND (the compiler of emitted C; empty: none), --part=K (only
+ * one block of 2048 floats in 2^K), --write (put the results into
  * docs/numerics.md), --record (and the worst arguments into tests/data/hard_cases.txt).
  *
  * Fails where a claim is exceeded, or is missing for a type; the exhaustive mode also where the JIT
@@ -28,7 +30,7 @@
 typedef struct {
     enum { SAMPLED, DENSE, EXHAUSTIVE, CHECK_TABLE } mode;
     uint64_t samples;
-    unsigned threads;
+    unsigned threads, part;
     const char *cc;
     bool write, record;
     char **names;
@@ -104,6 +106,8 @@ static double float_at(uint32_t u) { return decode(u, TYPE_F32); }
 static void print_sweep(const Oracle *o, const Sweep *s, const Claim *claim, bool c) {
     printf("%-10s f32  %.3f of %.2f ulp at %a, %.1f s", op_info[o->op].name, rounded_up(s->worst),
            claim->ulp, float_at(s->worst_x), s->seconds);
+    if (s->checked < UINT64_C(1) << 32 && !s->interrupted)
+        printf(", of 2^%.0f floats only", log2((double)s->checked));
     if (s->interrupted) printf(", INTERRUPTED after %.0f %%", (double)s->checked * 0x1p-32 * 100);
     printf("\n    MPFR decided %llu, audited %llu: oracle within 2^%.1f\n",
            (unsigned long long)s->decided, (unsigned long long)s->audited,
@@ -138,7 +142,7 @@ static int certify(const Options *o, const Kernels *k, const Oracle *oracle) {
     }
     /* ±0, ±infinity, and where functions end, are MPFR's alone. */
     const Sampled m = sampled_measure(op, TYPE_F32, 0, jit, 1);
-    Sweep s = sweep_run(oracle, claim->ulp, (Unary32 *)jit, (Unary32 *)c, o->threads);
+    Sweep s = sweep_run(oracle, claim->ulp, (Unary32 *)jit, (Unary32 *)c, o->threads, o->part);
     if (m.worst > s.worst) {
         s.worst = m.worst;
         s.worst_x = (uint32_t)m.x;
@@ -149,7 +153,7 @@ static int certify(const Options *o, const Kernels *k, const Oracle *oracle) {
     if (o->record && (s.worst > 0.5 || s.exceeded))
         samples_record(RECORDED, op, TYPE_F32, s.exceeded ? s.exceeded_x : s.worst_x, 0);
     if (!sweep_is_good(&s)) return 1;
-    if (o->write && c) {
+    if (o->write && c && s.checked == UINT64_C(1) << 32) {
         char row[256];
         snprintf(row, sizeof row, " %.2f | %.3f | `%a` | %llu | %08x | %s |", claim->ulp,
                  rounded_up(s.worst), float_at(s.worst_x), (unsigned long long)s.back, fingerprint,
@@ -227,6 +231,9 @@ static Options read_options(int argc, char **argv) {
             o.mode = CHECK_TABLE;
         } else if ((v = value_of(argv[i], "--threads="))) {
             o.threads = (unsigned)strtoul(v, NULL, 10);
+        } else if ((v = value_of(argv[i], "--part="))) {
+            o.part = (unsigned)strtoul(v, NULL, 10);
+            if (o.part > 16) o.part = 16;
         } else if ((v = value_of(argv[i], "--cc="))) {
             o.cc = *v ? v : NULL;
         } else if (strcmp(argv[i], "--write") == 0) {

@@ -8,7 +8,7 @@
  * compare with MPFR at some 260,000 arguments in each sweep, which must find no error beyond a
  * quarter of the bound. What is added to that:
  *
- *   rsqrt       two roundings: 2^-52.
+ *   sqrt, rsqrt   one and two roundings: 2^-52.
  *   sigmoid, sech2, softplus, logsigmoid   sums of positive terms and a quotient, a few roundings
  *               more and no cancellation; exp(-|x|) errs by 2^-48 at most, and its share in the
  *               result is at most 2 (sech2).
@@ -118,7 +118,7 @@ static const Oracle oracles[] = {
     {OP_LOG, direct_log, -48, 0, INF, 0, INF, 0, 0, 1},
     {OP_LOG2, direct_log2, -48, 0, INF, 0, INF, 0, 0, 1},
     {OP_LOG1P, direct_log1p, -48, -1, INF, -1, INF, 0, -1, 1},
-    {OP_SQRT, root, -52, 0, INF, 0, INF, 0, 0, 1},
+    {OP_SQRT, root, -50, 0, INF, 0, INF, 0, 0, 1},
     {OP_RSQRT, reciprocal_root, -50, 0, INF, 0, INF, 0, 0, -1},
     {OP_ABS, exact_abs, EXACT, -INF, INF, -INF, INF, 1, 1, 1},
     {OP_FLOOR, exact_floor, EXACT, -INF, INF, -INF, INF, 0, -1, 1},

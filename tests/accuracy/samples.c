@@ -181,7 +181,8 @@ static uint64_t sample_one(Type type, uint64_t i, uint64_t *s) {
 
 /* Powers. */
 static void sample_two(Type type, uint64_t i, uint64_t *s, uint64_t *x, uint64_t *y) {
-    static const double exponents[] = {2, 3, 4, 5, -1, -2, 0.5, -0.5, 1.5, 2.5, 0.25, 1, 10, 1. / 3};
+    static const double exponents[] = {2,    3,   4,   5,    -1, -2, 0.5,
+                                       -0.5, 1.5, 2.5, 0.25, 1,  10, 1. / 3};
     const bool f64 = type == TYPE_F64;
     const double top = f64 ? 1024 : 128, low = f64 ? -1074 : -149;
     *x = sample_one(type, i / 8, s);
@@ -212,8 +213,9 @@ static void sample_two(Type type, uint64_t i, uint64_t *s, uint64_t *x, uint64_t
         *y = encode(exponents[random_bits(s) % (sizeof exponents / sizeof *exponents)], type);
         return;
     case 6: /* results beside 1 */
-        *y = usual ? encode(ldexp(random_unit(s), -(int)(random_bits(s) % (f64 ? 60 : 30))) / l, type)
-                   : any(type, s);
+        *y = usual
+                 ? encode(ldexp(random_unit(s), -(int)(random_bits(s) % (f64 ? 60 : 30))) / l, type)
+                 : any(type, s);
         return;
     default: /* integers to integers */
         *x = encode(rint(1000 * random_unit(s)), type);
