@@ -7,16 +7,24 @@
  * claim: sigmoid f32 max 2.79 ulp, exhaustive
  * claim: softplus f32 max 2.19 ulp, exhaustive
  * claim: logsigmoid f32 max 2.20 ulp, observed
- * claim: sigmoid f64 max 2.50 ulp, observed
+ * claim: sigmoid f64 max 1.60 ulp, observed
  * claim: softplus f64 max 1.90 ulp, observed
  * claim: logsigmoid f64 max 2.00 ulp, observed */
 #include "expand/expand.h"
 
+/* f64: n/(1 + e) for n = 1 or e, with what 1 + e and the division have lost. */
+static Node *share_f64(Graph *g, Node *n, Node *e) {
+    Node *one = num(g, e, 1), *d = add(g, one, e), *lost = add(g, sub(g, one, d), e);
+    Node *r = quo(g, one, d), *y = mul(g, n, r), *minus = neg(g, y);
+    return mad(g, mad(g, minus, lost, mad(g, minus, d, n)), r, y);
+}
+
 Node *expand_sigmoid(Graph *g, Node *a) {
     bool negated;
     Node *x = strip_neg(a, &negated), *zero = num(g, x, 0), *one = num(g, x, 1);
-    Node *e = exp_negative(g, x), *r = quo(g, one, add(g, one, e)), *er = mul(g, e, r);
-    Node *below = lt(g, x, zero);
+    Node *e = exp_negative(g, x), *below = lt(g, x, zero);
+    if (is_f64(a)) return share_f64(g, negated ? sel(g, below, one, e) : sel(g, below, e, one), e);
+    Node *r = quo(g, one, add(g, one, e)), *er = mul(g, e, r);
     return negated ? sel(g, below, r, er) : sel(g, below, er, r);
 }
 
