@@ -144,8 +144,9 @@ Sweep sweep_run(const Oracle *o, double claim, Unary32 *jit, Unary32 *c, unsigne
                 unsigned part);
 /* Whether it came to its end and nothing was wrong. */
 bool sweep_is_good(const Sweep *s);
-/* Lets Ctrl-C end the sweep that runs, and those to come. */
+/* Lets Ctrl-C end the sweep that runs; whether it did. */
 void sweep_catch_interrupt(void);
+bool sweep_interrupted(void);
 
 /* ---- table.c: the tables of docs/numerics.md ---- */
 

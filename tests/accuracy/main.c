@@ -169,12 +169,12 @@ static int certify_all(const Options *o) {
     kernels_open(&k, o->cc);
     sweep_catch_interrupt();
     if (o->count) { /* in the order given */
-        for (int i = 0; i < o->count; i++) {
+        for (int i = 0; i < o->count && !sweep_interrupted(); i++) {
             const Oracle *oracle = oracle_find(op_by_name(o->names[i]));
             if (oracle) failures += certify(o, &k, oracle);
         }
     } else {
-        for (int op = 0; op < OP_COUNT; op++)
+        for (int op = 0; op < OP_COUNT && !sweep_interrupted(); op++)
             if (oracle_find((Op)op)) failures += certify(o, &k, oracle_find((Op)op));
     }
     kernels_close(&k);

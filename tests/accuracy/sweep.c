@@ -306,6 +306,8 @@ bool sweep_is_good(const Sweep *s) {
            s->outside == 0 && s->unsaturated == 0 && !s->oracle_is_wrong;
 }
 
+bool sweep_interrupted(void) { return interrupted != 0; }
+
 static void on_interrupt(int signal) { interrupted = signal; }
 
 void sweep_catch_interrupt(void) {
