@@ -12,7 +12,7 @@
  * claim: tan f32 max 0.80 ulp, observed
  * claim: sin f64 max 0.90 ulp, observed
  * claim: cos f64 max 0.90 ulp, observed
- * claim: tan f64 max 1.10 ulp, observed */
+ * claim: tan f64 max 1.20 ulp, observed */
 #include "expand/expand.h"
 
 /* r + lo = x - q*pi/2 (lo may be NULL), and q in the low bits of `turns`. */
