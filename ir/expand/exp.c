@@ -8,7 +8,7 @@
  * error: they cancel for n = 1.
  *
  * claim: exp f32 max 0.90 ulp, exhaustive
- * claim: exp2 f32 max 0.88 ulp, observed
+ * claim: exp2 f32 max 0.88 ulp, exhaustive
  * claim: expm1 f32 max 0.90 ulp, exhaustive
  * claim: exp f64 max 0.90 ulp, observed
  * claim: exp2 f64 max 0.85 ulp, observed

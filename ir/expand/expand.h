@@ -3,7 +3,7 @@
  * fused only where we say mad().
  *
  * Each file opens with the idea and one `claim: NAME TYPE max ULP ulp, exhaustive|observed` for
- * each function and type; tests/accuracy.c reads these lines. The constants come from
+ * each function and type; tests/accuracy/ reads these lines. The constants come from
  * coefficients/. */
 #ifndef ACTC_IR_EXPAND_H
 #define ACTC_IR_EXPAND_H

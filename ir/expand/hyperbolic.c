@@ -11,7 +11,7 @@
  * claim: cosh f32 max 0.51 ulp, observed
  * claim: tanh f32 max 1.00 ulp, exhaustive
  * claim: asinh f32 max 0.51 ulp, observed
- * claim: sech2 f32 max 2.50 ulp, observed
+ * claim: sech2 f32 max 2.50 ulp, exhaustive
  * claim: sinh f64 max 1.90 ulp, observed
  * claim: cosh f64 max 1.60 ulp, observed
  * claim: tanh f64 max 1.25 ulp, observed

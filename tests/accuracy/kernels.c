@@ -46,11 +46,9 @@ static void *compile_c(actc_module *m, const char *cc) {
     write_file(path, m, ACTC_FORMAT_HEADER);
     snprintf(path, sizeof path, "%s/kernels.so", folder);
     snprintf(command, sizeof command, "%s " OPTIONS " %s/kernels.c -o %s -lm", cc, folder, path);
-    if (system(command) != 0) fail(command, NULL);
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library) fail(dlerror(), NULL);
+    void *library = system(command) == 0 ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
     snprintf(command, sizeof command, "rm -r '%s'", folder);
-    if (system(command) != 0) fail(command, NULL);
+    if (system(command) != 0 || !library) fail("the emitted C does not compile", NULL);
     return library;
 }
 
