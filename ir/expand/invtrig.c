@@ -7,7 +7,7 @@
  *
  * claim: asin f32 max 0.65 ulp, exhaustive
  * claim: acos f32 max 0.60 ulp, exhaustive
- * claim: atan f32 max 0.95 ulp, observed
+ * claim: atan f32 max 0.95 ulp, exhaustive
  * claim: asin f64 max 0.65 ulp, observed
  * claim: acos f64 max 0.62 ulp, observed
  * claim: atan f64 max 0.95 ulp, observed */

@@ -9,7 +9,7 @@
  *
  * claim: sin f32 max 0.88 ulp, exhaustive
  * claim: cos f32 max 0.90 ulp, exhaustive
- * claim: tan f32 max 0.80 ulp, observed
+ * claim: tan f32 max 0.80 ulp, exhaustive
  * claim: sin f64 max 0.90 ulp, observed
  * claim: cos f64 max 0.90 ulp, observed
  * claim: tan f64 max 1.20 ulp, observed */
