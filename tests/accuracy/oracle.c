@@ -16,7 +16,8 @@
  *               (DLMF 7.12.1), which alternates: its error is below the first term left out,
  *               17!!/800^9 < 2^-61.
  *   normcdf     erfc(u)/2, u = -x/sqrt(2) off by 2^-52, which erfc amplifies by at most
- *               2u^2 + 2 < 260 (|x| <= 16): 2^-43.9; with the rest less than 2^-43. */
+ *               2u^2 + 2 < 260 (|x| <= 16): 2^-43.9, seen 2^-44.9. The audit wants four times what
+ *               is seen: 2^-42. */
 #include <math.h>
 
 #include "accuracy.h"
@@ -144,7 +145,7 @@ static const Oracle oracles[] = {
     {OP_SOFTPLUS, softplus, -46, -INF, INF, -110, INF, 0, -1, 1},
     {OP_LOGSIGMOID, logsigmoid, -46, -INF, INF, -INF, 110, 0, -1, 1},
     {OP_SECH2, sech2, -46, -INF, INF, -60, 60, 1, -1, -1},
-    {OP_NORMCDF, normcdf, -43, -INF, INF, -16, 16, 0, -1, 1},
+    {OP_NORMCDF, normcdf, -42, -INF, INF, -16, 16, 0, -1, 1},
 };
 
 const Oracle *oracle_find(Op op) {
