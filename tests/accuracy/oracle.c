@@ -1,11 +1,11 @@
 /* Every function in f64, with a bound for its error, far more exact than f32 needs: the bound in
- * ulp of f32 is 2^(bound + 24) at most, a millionth. Where that could matter to a claim, sweep.c
- * asks MPFR.
+ * ulp of f32 is 2^(bound + 24) at most, 2^-18 for the worst of them. Where that could matter to a
+ * claim, sweep.c asks MPFR.
  *
  * The bounds. glibc's vector functions err by less than 4 ulp of f64 each (its manual, "Errors in
  * Math Functions", tells about the scalar ones, which do better; its vector ones are made to that
  * limit), 2^-50 of the result. We allow 2^-48 for one call, because nobody has proved them, and
- * compare with MPFR at some 260,000 arguments in each sweep, which must find no error beyond a
+ * compare with MPFR at 65,000 to 200,000 arguments in each sweep, which must find no error beyond a
  * quarter of the bound. What is added to that:
  *
  *   sqrt, rsqrt   one and two roundings: 2^-52.
