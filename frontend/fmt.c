@@ -72,25 +72,30 @@ static bool has_gap(const Formatter *f, size_t at) {
     return newlines > 1;
 }
 
-static void put_comment(Formatter *f, Comment *c, bool alone) {
-    /* A comment behind something is no documentation, wherever it moves. */
+/* `plain`: it must not become the documentation of what follows. */
+static void put_comment(Formatter *f, Comment *c, bool plain) {
     uint32_t begin = c->span.begin;
-    while (alone && !c->alone && begin + 1 < c->span.end && f->text[begin + 1] == '#') begin++;
+    while (plain && begin + 1 < c->span.end && f->text[begin + 1] == '#') begin++;
     buf_write(f->out, f->text + begin, c->span.end - begin);
     buf_putc(f->out, '\n');
     c->used = true;
 }
 
-/* Comments up to `end`, each on its own line. */
-static void put_alone(Formatter *f, size_t end, const char *indent) {
+/* Comments up to `end`, each on its own line. One that stood behind something, or in a definition
+ * and now moves behind it (`moved`), is no documentation. */
+static void put_lines(Formatter *f, size_t end, const char *indent, bool moved) {
     for (; f->next < f->count && f->comments[f->next].span.begin < end; f->next++) {
         Comment *c = &f->comments[f->next];
         if (c->used) continue;
         if (!*indent && f->out->len && has_gap(f, c->span.begin)) buf_putc(f->out, '\n');
         buf_puts(f->out, indent);
-        put_comment(f, c, true);
+        put_comment(f, c, moved || !c->alone);
         f->at = c->span.end;
     }
+}
+
+static void put_alone(Formatter *f, size_t end, const char *indent) {
+    put_lines(f, end, indent, false);
 }
 
 /* The comment behind a part that ends before `end`: the first one there that is not alone. */
@@ -116,8 +121,8 @@ static size_t line_end(const Formatter *f, size_t at) {
     return newline ? (size_t)(newline - f->text) : f->len;
 }
 
-/* `where` and all its names on one line, if that is not too long and no comment stands in between.
- */
+/* `where` and all its names on one line, if that is not too long and no comment stands in front of
+ * the last one (those in its value move behind it). */
 static bool put_short_where(Formatter *f, const Def *d) {
     Buf line;
     buf_init(&line, f->arena);
@@ -127,7 +132,7 @@ static bool put_short_where(Formatter *f, const Def *d) {
         expr_print(d->wheres[i].value, &line);
     }
     if (line.len > WIDTH) return false;
-    const uint32_t begin = d->wheres[0].span.begin, end = d->wheres[d->nwheres - 1].value->span.end;
+    const uint32_t begin = d->wheres[0].span.begin, end = d->wheres[d->nwheres - 1].span.begin;
     for (size_t i = f->next; i < f->count && f->comments[i].span.begin < end; i++)
         if (f->comments[i].span.begin > begin) return false;
     end_part(f, begin);
@@ -178,7 +183,7 @@ static void put_def(Formatter *f, const Def *d) {
     end_part(f, end);
     /* What stood alone in the last part comes behind the definition. */
     f->at = d->span.end;
-    put_alone(f, d->span.end, "");
+    put_lines(f, d->span.end, "", true);
     f->at = d->span.end;
 }
 
@@ -190,6 +195,8 @@ static void put_item(Formatter *f, const Item *item) {
     } else {
         buf_printf(f->out, "use \"%s\"", item->use->path);
         end_part(f, line_end(f, item->span.end));
+        f->at = item->span.end;
+        put_lines(f, item->span.end, "", true);
     }
     f->at = item->span.end;
 }
