@@ -224,6 +224,7 @@ typedef struct {
 typedef struct {
     FileUse *items;
     size_t count, cap;
+    bool broken; /* there is a `use` that did not parse */
 } Files;
 
 struct Module {

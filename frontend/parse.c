@@ -283,6 +283,22 @@ static Def *broken_def(Parser *p) {
     return d;
 }
 
+/* What is most often a part of the definition in front, which did not parse: `x = …` on the same
+ * line, and an indented line `a + 1`. */
+static bool is_tail(const Parser *p) {
+    const Token *t = &p->lexer->tokens[p->begin];
+    if (t->kind != NAME || p->begin + 1 >= p->end) return false;
+    if (!(t->flags & TOKEN_FIRST)) return t[1].kind == ASSIGN;
+    return t->begin > 0 && strchr(" \t", p->source->text[t->begin - 1]) && t[1].kind >= ARROW &&
+           t[1].kind <= POWER;
+}
+
+/* `use other.act`, not `use = 1`. */
+static bool names_file(const Parser *p) {
+    const Token *t = &p->lexer->tokens[p->begin];
+    return t->kind == USE && p->begin + 1 < p->end && t[1].kind != ASSIGN && t[1].kind != OPEN;
+}
+
 static void take_use(Parser *p, Files *files) {
     const Token *t = &p->lexer->tokens[p->begin];
     const Span path = {p->use.begin + 1, p->use.end - 1};
@@ -308,11 +324,12 @@ void parse_text(Arena *arena, Intern *names, Diags *diags, const Source *source,
         while (i < lexer.count && !(lexer.tokens[i].flags & TOKEN_HEAD)) i++;
         p.end = i;
         p.start = START_ITEM;
-        parse_item(&p);
+        if (!p.failed || !is_tail(&p)) parse_item(&p);
         if (!p.failed && p.use.end > p.use.begin) {
             take_use(&p, files);
             continue;
         }
+        if (p.failed && names_file(&p)) files->broken = true;
         Def *d = p.failed ? broken_def(&p) : p.def;
         if (!d) continue;
         while (doc < lexer.ndocs && lexer.docs[doc].token < p.begin) doc++;

@@ -85,6 +85,7 @@ typedef struct {
     const Loader *loader;
     Module **files;
     size_t count, cap, bytes;
+    bool full; /* a limit was reached: nothing more is read */
 } Load;
 
 /* `path` as seen from the file `from`, without "." and "name/.." parts, so that equal files mostly
@@ -155,16 +156,19 @@ static Module *load_use(Load *l, const FileUse *use, unsigned depth) {
         return NULL;
     }
     Source source = {.name = path};
+    l->full = true; /* but for what follows */
     if (depth == LIMIT_FILE_DEPTH) {
         diag_report(l->diags, loc, DIAG_USE_TOO_DEEP, LIMIT_FILE_DEPTH);
     } else if (l->count > LIMIT_FILES) {
         diag_report(l->diags, loc, DIAG_USE_TOO_MANY, LIMIT_FILES);
     } else if (!l->loader ||
                !l->loader->read(l->loader->user, l->arena, path, &source.text, &source.len, &why)) {
+        l->full = l->diags->errors >= DIAG_MAX_ERRORS;
         diag_report(l->diags, loc, DIAG_USE_UNREADABLE, use->path, why);
     } else if ((l->bytes += source.len) > LIMIT_TEXT) {
         diag_report(l->diags, loc, DIAG_USE_TOO_LARGE);
     } else {
+        l->full = false;
         return load_module(l, source, depth + 1);
     }
     return NULL;
@@ -190,7 +194,8 @@ static Module *load_module(Load *l, Source source, unsigned depth) {
     *ARENA_PUSH(l->arena, l->files, l->count, l->cap) = m;
     add_source(m, l->diags, source);
     m->active = true;
-    for (m->at = 0; m->at < m->files.count && !m->incomplete; m->at++) {
+    m->incomplete = m->files.broken;
+    for (m->at = 0; m->at < m->files.count && !l->full; m->at++) {
         const FileUse *use = &m->files.items[m->at];
         const Module *other = load_use(l, use, depth);
         m->incomplete = m->incomplete || !other;
