@@ -47,6 +47,18 @@ static Info want(Checker *c, Expr *e, Kind kind) {
 
 /* ---- reductions ---- */
 
+/* Where an input was named in place of its axis: "; there is 'n', 'd'". */
+static void list_axes(const Checker *c, const char *name, Buf *out) {
+    bool input = c->naxes == 0;
+    for (uint32_t i = 0; i < c->d->ninputs; i++) input = input || same(c->d->inputs[i].name, name);
+    if (!input) return;
+    unsigned n = 0;
+    for (unsigned i = 0; i < c->naxes; i++)
+        if (c->axes[i].declared)
+            buf_printf(out, "%s'%s'", n++ ? ", " : "; there is ", c->axes[i].name);
+    if (!n) buf_puts(out, "; an input names its axes, as in 'x[.., d]'");
+}
+
 static Info check_reduction(Checker *c, Expr *e) {
     Call *call = e->call;
     const bool one = call->args && !call->args->next && !call->args->name;
@@ -80,8 +92,8 @@ static Info check_reduction(Checker *c, Expr *e) {
             buf_init(&hint, c->arena);
             if (best)
                 buf_printf(&hint, "; did you mean '%s'?", best);
-            else if (c->naxes == 0)
-                buf_puts(&hint, "; an input names its axes, as in 'x[.., d]'");
+            else
+                list_axes(c, a->name, &hint);
             REPORT(c, a->span, DIAG_UNKNOWN_AXIS, a->name, hint.s);
         } else if (gone & bit) {
             REPORT(c, a->span, DIAG_AXIS_TWICE, a->name);

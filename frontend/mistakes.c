@@ -149,6 +149,11 @@ static const char *word_cure(const Parser *p, size_t i) {
     } words[] = {{"if", "write 'condition ? value : other'"},
                  {"then", "write 'condition ? value : other'"},
                  {"else", "write 'condition ? value : other'"},
+                 {"otherwise", "write 'condition ? value : other'"},
+                 {"when", "write 'condition ? value : other'"},
+                 {"derivative", "write 'grad x = …'"},
+                 {"gradient", "write 'grad x = …'"},
+                 {"diff", "write 'grad x = …'"},
                  {"elif", "write 'condition ? value : condition ? value : other'"},
                  {"def", "a definition begins with its name: 'f(x) = …'"},
                  {"function", "a definition begins with its name: 'f(x) = …'"},
@@ -245,7 +250,11 @@ static bool has_before(const Parser *p, size_t here, int kind) {
 
 static bool misfit_clause(Parser *p, const Misfit *m) {
     const char *hint = NULL;
-    if (m->token == GRAD && m->before == COMMA)
+    const bool local =
+        m->before == NAME && m->here > p->begin + 1 && p->lexer->tokens[m->here - 2].kind == WHERE;
+    if (local && m->token >= LT && m->token <= NE && m->token != EQ)
+        hint = "names with values stand behind 'where'; a condition is 'condition ? value : other'";
+    else if (m->token == GRAD && m->before == COMMA)
         hint = "no ',' stands in front of it";
     else if (m->token == GRAD && m->before == WHERE)
         hint = "it needs no 'where'";
@@ -334,10 +343,25 @@ static bool misfit_axes(Parser *p, const Misfit *m) {
     return true;
 }
 
+/* 1,5 */
+static bool is_decimal(const Parser *p, size_t comma) {
+    const Token *t = &p->lexer->tokens[comma];
+    return comma + 1 < p->end && t[1].kind == NUMBER && t[-1].end == t->begin &&
+           t->end == t[1].begin;
+}
+
 static bool misfit_sign(Parser *p, const Misfit *m) {
     const bool operand = wants(m, "'+'") && !wants(m, "a number");
+    const Token *tokens = p->lexer->tokens;
+    const bool assigned = m->token == ASSIGN && m->before == NAME && operand && !wants(m, "'='");
     const char *hint = NULL;
-    if (m->token == SEMICOLON && operand && !wants(m, "')'"))
+    if ((m->token == SEMICOLON || m->token == COMMA) && wants(m, "':'"))
+        hint = "a choice is 'condition ? value : other'";
+    else if (assigned && (tokens[m->here - 1].flags & TOKEN_FIRST))
+        hint = "local names follow the body: '… where a = …'";
+    else if (m->token == COMMA && m->before == NUMBER && is_decimal(p, m->here))
+        hint = "decimals stand behind '.', as in '1.5'";
+    else if (m->token == SEMICOLON && operand && !wants(m, "')'"))
         hint = "a definition ends without it";
     else if (m->token == COLON && wants(m, "')'") && !wants(m, "'?'"))
         hint = "types are not written";
@@ -366,10 +390,22 @@ static bool misfit_sign(Parser *p, const Misfit *m) {
     return true;
 }
 
+/* The function of sin^2(x). */
+static const char *powered_function(Parser *p, size_t here) {
+    const Token *t = &p->lexer->tokens[here];
+    if (here < p->begin + 3 || t[-1].kind != NUMBER || t[-2].kind != POWER || t[-3].kind != NAME)
+        return NULL;
+    const char *name = ast_name(p, span_of(p, here - 3));
+    return elementary_find(name, true).kind == REF_OP ? name : NULL;
+}
+
 static void misfit_operand(Parser *p, const Misfit *m) {
     Buf hint;
     buf_init(&hint, p->arena);
-    if (m->before == NAME && m->token != STRING) {
+    const char *power = powered_function(p, m->here);
+    if (power) {
+        buf_printf(&hint, " A power stands behind the arguments: '%s(…)^2'", power);
+    } else if (m->before == NAME && m->token != STRING) {
         const char *name = ast_name(p, span_of(p, m->here - 1));
         const RefKind kind = elementary_find(name, true).kind;
         if (kind == REF_OP || kind == REF_RANDOM)
@@ -494,6 +530,30 @@ static bool is_package(const Parser *p, size_t i) {
     return false;
 }
 
+/* The second dot of sum[i=1..n]. */
+static bool is_bound(const Parser *p, size_t i) {
+    if (i == p->begin || p->lexer->tokens[i - 1].kind != NUMBER) return false;
+    while (i-- > p->begin) {
+        const int kind = p->lexer->tokens[i].kind;
+        if (kind == OPEN_AXES) return true;
+        if (kind != NUMBER && kind != ASSIGN && kind != NAME) break;
+    }
+    return false;
+}
+
+/* A character that nobody can see: spaces, and signs about how others are shown. 0 if it is none.
+ */
+static unsigned invisible(const char *s, size_t n) {
+    const unsigned char *u = (const unsigned char *)s;
+    unsigned c = 0;
+    if (n == 2) c = (u[0] & 31u) << 6 | (u[1] & 63u);
+    if (n == 3) c = (u[0] & 15u) << 12 | (u[1] & 63u) << 6 | (u[2] & 63u);
+    const bool is = (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x180e || c == 0x3000 ||
+                    (c >= 0x2000 && c <= 0x200f) || (c >= 0x2028 && c <= 0x202f) ||
+                    (c >= 0x205f && c <= 0x206f) || c == 0xfeff;
+    return is ? c : 0;
+}
+
 void mistake_character(Parser *p, size_t i) {
     const Span at = span_of(p, i);
     static const struct {
@@ -580,13 +640,24 @@ void mistake_character(Parser *p, size_t i) {
             buf_printf(&dotted, "; write '%s%s(%s)'", ast_name(p, span_of(p, i + 1)),
                        elementary_reduction(ast_name(p, span_of(p, i + 1)), &which) ? "[d]" : "",
                        ast_name(p, span_of(p, i - 1)));
+        else if (is_bound(p, i))
+            buf_puts(&dotted, "; an axis has a name, and no bounds: 'sum[i](…)'");
         else if (next == NAME)
             buf_printf(&dotted, "; names have no dots: write '%s'", ast_name(p, span_of(p, i + 1)));
         else if (next == WHERE)
             buf_puts(&dotted, "; to choose, write 'condition ? value : other'");
         hint = dotted.s;
     }
-    buf_printf(&what, "'%.*s'", (int)n, s);
+    const unsigned unseen = invisible(s, n);
+    if (unseen) {
+        buf_printf(&what, "U+%04X", unseen);
+        hint = "; it cannot be seen: delete it, or write a space";
+    } else {
+        buf_printf(&what, "'%.*s'", (int)n, s);
+    }
+    /* 50%, not a % b */
+    const int after = i + 1 < p->end ? p->lexer->tokens[i + 1].kind : END;
+    if (is_text(p, i, "%") && !can_begin(after)) hint = "; write '/100'";
     parse_error(p, at, DIAG_BAD_CHARACTER, what.s, hint);
 }
 

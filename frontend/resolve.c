@@ -255,6 +255,19 @@ static void remark_both(Resolver *r, const Call *c) {
     NOTE(r, span, DIAG_NOTE_DEFINED, c->name);
 }
 
+/* h = x → relu, where x was to be an input. */
+static bool is_first_stage(const Def *d, const Call *c) {
+    return !d->has_list && d->name && c->stage && !c->args && d->body->kind == EXPR_PIPE &&
+           d->body->items[0]->kind == EXPR_CALL && d->body->items[0]->call == c;
+}
+
+static const char *input_hint(Resolver *r, const char *name) {
+    Buf hint;
+    buf_init(&hint, r->arena);
+    buf_printf(&hint, "; for an input write '%s(%s) = …'", r->d->name, name);
+    return hint.s;
+}
+
 static void resolve_function(Resolver *r, Call *c) {
     Def *def = module_find(r->m, c->name);
     if (def) {
@@ -283,8 +296,9 @@ static void resolve_function(Resolver *r, Call *c) {
     } else if (elementary_find(c->name, false).kind == REF_CONSTANT) {
         REPORT(r, c->name_span, DIAG_NOT_A_FUNCTION, c->name, "a constant", "");
     } else {
-        REPORT(r, c->name_span, DIAG_UNKNOWN_FUNCTION, c->name,
-               enough(r) ? "" : module_hint(r->m, r->arena, c->name, true, NULL));
+        const char *hint = enough(r) ? "" : module_hint(r->m, r->arena, c->name, true, NULL);
+        if (!*hint && is_first_stage(r->d, c)) hint = input_hint(r, c->name);
+        REPORT(r, c->name_span, DIAG_UNKNOWN_FUNCTION, c->name, hint);
     }
 }
 

@@ -53,7 +53,8 @@ static bool remark_elementary(Diags *diags, const Def *d) {
         elementary_arity(ref.op, &least, &most);
         if (d->kind != DEF_CONSTANT && d->nparams == 0 && d->ninputs >= least && d->ninputs <= most)
             return false;
-        diag_report(diags, loc, DIAG_SHADOWS_ELEMENTARY, d->name, least, least == 1 ? "" : "s");
+        diag_report(diags, loc, DIAG_SHADOWS_ELEMENTARY, d->name, most > least ? "at least " : "",
+                    least, least == 1 ? "" : "s");
         return true;
     case REF_CONSTANT:
         diag_report(diags, loc, DIAG_SHADOWS_CONSTANT, d->name, d->name);
