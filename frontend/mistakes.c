@@ -355,7 +355,9 @@ static bool misfit_sign(Parser *p, const Misfit *m) {
     const Token *tokens = p->lexer->tokens;
     const bool assigned = m->token == ASSIGN && m->before == NAME && operand && !wants(m, "'='");
     const char *hint = NULL;
-    if ((m->token == SEMICOLON || m->token == COMMA) && wants(m, "':'"))
+    if (tokens[p->begin].kind == USE && m->here > p->begin + 1 && m->token != END)
+        hint = "each 'use' names one file, and nothing else";
+    else if ((m->token == SEMICOLON || m->token == COMMA) && wants(m, "':'"))
         hint = "a choice is 'condition ? value : other'";
     else if (assigned && (tokens[m->here - 1].flags & TOKEN_FIRST))
         hint = "local names follow the body: '… where a = …'";
@@ -369,7 +371,10 @@ static bool misfit_sign(Parser *p, const Misfit *m) {
         hint = "types are not written";
     else if (m->token == COLON && operand && !wants(m, "'='"))
         hint = "a choice is 'condition ? value : other'";
-    else if (m->token == LEARN && operand)
+    else if (m->token == SEMICOLON && operand && wants(m, "','") && !wants(m, "';'"))
+        hint = "the params behind one ';' are separated by ','";
+    else if (m->token == LEARN && operand &&
+             (!wants(m, "','") || (tokens[m->here].flags & TOKEN_FIRST)))
         hint = "a learnable stands in the list of a definition: 'f(x; learn a = …) = …'";
     else if (m->token == TIMES && wants(m, "'learn'"))
         hint = "params stand behind ';'";

@@ -202,6 +202,22 @@ static void match_parentheses(Parser *p) {
     }
 }
 
+/* NAME = at the very beginning of a line, where no list of such goes on: what stands in front is
+ * unfinished. */
+static bool is_fresh(const Parser *p, size_t i) {
+    const Token *t = &p->lexer->tokens[i];
+    if (t->kind != NAME || i == 0 || p->source->text[t->begin - 1] != '\n') return false;
+    switch (t[-1].kind) {
+    case WHERE:
+    case GRAD:
+    case LEARN:
+    case COMMA:
+    case SEMICOLON:
+        return false;
+    }
+    return true;
+}
+
 static void mark_heads(Parser *p) {
     Lexer *lx = p->lexer;
     match_parentheses(p);
@@ -213,7 +229,8 @@ static void mark_heads(Parser *p) {
         const bool first = t->flags & TOKEN_FIRST, after = i == 0 || parse_can_end(t[-1].kind);
         if (t->kind == USE && (first || (depth == 0 && after))) t->flags |= TOKEN_HEAD;
         const bool assigned = i + 1 < lx->count && t[1].kind == ASSIGN;
-        if (assigned && is_wrong_name(p, i)) t->flags |= TOKEN_HEAD;
+        if (assigned && (is_wrong_name(p, i) || (depth == 0 && is_fresh(p, i))))
+            t->flags |= TOKEN_HEAD;
         if (t->kind != NAME || depth > 0 || !after) continue;
         /* Behind a name that was taken for a head by its place, `x = …` is not another one. */
         const bool behind = i > 0 && (t[-1].flags & TOKEN_HEAD) && !first;
