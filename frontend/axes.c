@@ -10,8 +10,6 @@
 
 #include <string.h>
 
-static bool same(const char *a, const char *b) { return a == b || strcmp(a, b) == 0; }
-
 /* ---- sets ---- */
 
 static AxisSet bit_of(unsigned axis) { return (AxisSet)2 << axis; }

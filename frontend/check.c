@@ -7,8 +7,6 @@
 
 static const Info bad = {.kind = KIND_BAD, .loose = true};
 
-static bool same(const char *a, const char *b) { return a == b || strcmp(a, b) == 0; }
-
 static Info check(Checker *c, Expr *e);
 
 /* ---- kinds ---- */

@@ -89,7 +89,7 @@ const char *elementary_foreign(const char *name, bool call) {
                    {"sgn", "; write 'sign'", true},
                    {"fabs", "; write 'abs'", true},
                    {"power", "; write 'x^y'", true},
-                   {"cbrt", "; write 'x^(1/3)'", true},
+                   {"cbrt", "; write 'sign(x)*abs(x)^(1/3)'", true},
                    {"maximum", "; write 'max'", true},
                    {"minimum", "; write 'min'", true},
                    {"fmax", "; write 'max'", true},

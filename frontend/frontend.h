@@ -10,6 +10,8 @@
 #ifndef ACTC_FRONTEND_H
 #define ACTC_FRONTEND_H
 
+#include <string.h>
+
 #include "ir.h"
 
 enum {
@@ -243,6 +245,9 @@ struct Module {
     Def **table; /* by name, open addressing; table_cap is a power of two */
     size_t table_cap;
 };
+
+/* Whether two names of trees are one; most are interned. */
+static inline bool same(const char *a, const char *b) { return a == b || strcmp(a, b) == 0; }
 
 /* ---- parse.c: text to definitions ---- */
 

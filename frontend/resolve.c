@@ -10,8 +10,6 @@ enum {
     CANDIDATES = 5000 /* so many definitions are tried for a hint */
 };
 
-static bool same(const char *a, const char *b) { return a == b || strcmp(a, b) == 0; }
-
 /* ---- modules ---- */
 
 void resolve_table(Module *m, Diags *diags) {
