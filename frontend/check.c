@@ -198,7 +198,8 @@ static bool give_size(Checker *c, const Call *call, const Arg *a, unsigned index
     const Def *f = call->ref.def;
     if (index >= f->ndeclared) {
         REPORT(c, a->value->span, DIAG_STAGE_SIZES, call->name, (int)f->ndeclared,
-               f->ndeclared == 1 ? "is" : "es");
+               f->ndeclared == 1 ? "is" : "es",
+               count_params(f) ? "; here params are given with their names" : "");
         return false;
     }
     bool good = a->value->kind == EXPR_NUMBER;
@@ -208,7 +209,9 @@ static bool give_size(Checker *c, const Call *call, const Arg *a, unsigned index
                mpfr_cmp_ui(v, 0x7fffffff) <= 0;
         if (good) call->sizes[index] = (uint32_t)mpfr_get_ui(v, MPFR_RNDN);
     }
-    if (!good) REPORT(c, a->value->span, DIAG_STAGE_SIZE);
+    if (!good)
+        REPORT(c, a->value->span, DIAG_STAGE_SIZE,
+               a->value->kind == EXPR_NUMBER || a->value->kind == EXPR_UNARY ? "" : ", in digits");
     return good;
 }
 
