@@ -144,10 +144,10 @@ void describe_module(actc_module *m) {
             m->functions[m->function_count++] = describe(&m->arena, module_def(m->tree, i), &steps);
 }
 
-size_t actc_module_file_count(const actc_module *m) { return m ? m->tree->nused : 0; }
+size_t actc_module_file_count(const actc_module *m) { return m && m->tree ? m->tree->nused : 0; }
 
 const char *actc_module_file(const actc_module *m, size_t index) {
-    return m && index < m->tree->nused ? m->tree->used[index]->path : NULL;
+    return index < actc_module_file_count(m) ? m->tree->used[index]->path : NULL;
 }
 
 size_t actc_module_function_count(const actc_module *m) { return m ? m->function_count : 0; }
