@@ -44,8 +44,10 @@ actc_status actc_module_parse(actc_context *ctx, const char *name, const char *t
     diags_init(&diags, &m->arena);
     intern_init(&m->names, &m->arena);
     m->names.parent = &library->names;
+    /* What is too long is refused by its length alone. */
     const Source source = {.name = arena_strdup(&m->arena, name),
-                           .text = arena_copy(&m->arena, text ? text : "", length),
+                           .text =
+                               length > LIMIT_TEXT ? text : arena_copy(&m->arena, text, length),
                            .len = length};
     m->tree = frontend_parse(&m->arena, &m->names, &diags, source, library->tree, &file_loader);
     compilation_forget();

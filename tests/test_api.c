@@ -485,6 +485,38 @@ START_TEST(null_is_a_status) {
 }
 END_TEST
 
+/* A module of no text can be asked everything. */
+START_TEST(an_empty_text_is_a_module) {
+    actc_module *m;
+    actc_kernel *k;
+    ck_assert_int_eq(actc_module_parse(context, "none", "", 0, &m, NULL), ACTC_OK);
+    ck_assert_uint_eq(actc_module_function_count(m), 0);
+    ck_assert_ptr_null(actc_module_function(m, 0));
+    ck_assert_ptr_null(actc_module_function_name(m, 0));
+    ck_assert_ptr_null(actc_module_find(m, "relu"));
+    ck_assert_uint_eq(actc_module_file_count(m), 0);
+    ck_assert_ptr_null(actc_module_file(m, 0));
+    ck_assert_int_eq(actc_kernel_compile(m, "relu", NULL, &k, NULL), ACTC_OK);
+    actc_kernel_release(k), actc_module_release(m);
+}
+END_TEST
+
+/* Refused by its length, before anything is read or copied. */
+START_TEST(a_text_may_be_too_long) {
+    const size_t lengths[] = {((size_t)16 << 20) + 1, SIZE_MAX / 2, SIZE_MAX - 1, SIZE_MAX};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        actc_module *m;
+        actc_diagnostics *d;
+        ck_assert_int_eq(actc_module_parse(context, "long", "f(x) = x", lengths[i], &m, &d),
+                         ACTC_E_SOURCE);
+        ck_assert_ptr_null(m);
+        ck_assert_str_eq(actc_diagnostics_text(d),
+                         "long:1:1: error: the text is larger than 16 MB\n");
+        actc_diagnostics_release(d);
+    }
+}
+END_TEST
+
 START_TEST(owners_are_counted) {
     actc_kernel *k;
     actc_module *m;
@@ -524,6 +556,8 @@ int main(void) {
                                   halves_are_dtypes,
                                   batches_are_all_or_nothing,
                                   null_is_a_status,
+                                  an_empty_text_is_a_module,
+                                  a_text_may_be_too_long,
                                   owners_are_counted,
                                   NULL};
     Suite *s = suite_create("api");
