@@ -23,7 +23,8 @@ actc_status actc_format_text(actc_context *ctx, const char *name, const char *te
     if (out) *out = NULL;
     if (!ctx || !name || (!text && length) || !out)
         return fail(diagnostics, ACTC_E_ARGUMENT, "actc_format_text: an argument is NULL");
-    const Source source = {.name = name, .text = text ? text : "", .len = length};
+    const Source source = {
+        .name = name, .text = length > LIMIT_TEXT ? too_long : text ? text : "", .len = length};
     Arena arena;
     jmp_buf no_memory;
     arena_init(&arena, ctx->allocator, 0, &no_memory);

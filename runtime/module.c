@@ -17,6 +17,10 @@ static actc_module *new_module(actc_context *ctx) {
     return m;
 }
 
+/* In place of a text that is refused by its length alone: nothing of it is read, so a length that
+ * is wrong (such as ftell's -1) does no harm. Messages look for the end of its first line. */
+const char too_long[] = "\n\n\n";
+
 actc_status actc_module_parse(actc_context *ctx, const char *name, const char *text, size_t length,
                               actc_module **out, actc_diagnostics **diagnostics) {
     if (diagnostics) *diagnostics = NULL;
@@ -44,10 +48,9 @@ actc_status actc_module_parse(actc_context *ctx, const char *name, const char *t
     diags_init(&diags, &m->arena);
     intern_init(&m->names, &m->arena);
     m->names.parent = &library->names;
-    /* What is too long is refused by its length alone. */
+    const bool refused = length > LIMIT_TEXT;
     const Source source = {.name = arena_strdup(&m->arena, name),
-                           .text =
-                               length > LIMIT_TEXT ? text : arena_copy(&m->arena, text, length),
+                           .text = refused ? too_long : arena_copy(&m->arena, text, length),
                            .len = length};
     m->tree = frontend_parse(&m->arena, &m->names, &diags, source, library->tree, &file_loader);
     compilation_forget();

@@ -168,6 +168,9 @@ extern const Loader file_loader;
 
 /* ---- module.c ---- */
 
+/* What stands for a text of more than LIMIT_TEXT bytes. */
+extern const char too_long[];
+
 /* The definitions of the text that are not constants, in its order; NULL beyond the last. */
 const Def *module_function(const actc_module *m, size_t index);
 

@@ -507,6 +507,10 @@ START_TEST(a_text_may_be_too_long) {
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         actc_module *m;
         actc_diagnostics *d;
+        char *formatted;
+        ck_assert_int_eq(actc_format_text(context, "long", "f(x) = x", lengths[i], &formatted, &d),
+                         ACTC_E_SOURCE);
+        actc_diagnostics_release(d);
         ck_assert_int_eq(actc_module_parse(context, "long", "f(x) = x", lengths[i], &m, &d),
                          ACTC_E_SOURCE);
         ck_assert_ptr_null(m);
