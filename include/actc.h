@@ -77,7 +77,7 @@ ACTC_API const char *actc_version(void);
 typedef struct actc_diagnostics actc_diagnostics;
 
 /* All messages as a person reads them: file:line:column, the source line, a caret. Lives as long as `d`. */
-ACTC_API const char *actc_diagnostics_text(const actc_diagnostics *d);
+ACTC_API const char *actc_diagnostics_text(const actc_diagnostics *d); /* NULL is fine: "" */
 
 /* The same as data. A note explains the item before it, or stands alone. Strings live as long as the list. */
 typedef enum actc_severity { ACTC_ERROR = 0, ACTC_WARNING = 1, ACTC_NOTE = 2 } actc_severity;
@@ -106,7 +106,8 @@ typedef struct actc_context_options {
     const char *library_folder; /* where libactc-llvm is; NULL: beside libactc, or in its folder `actc` */
     /* Where memory comes from, as realloc takes it: n = 0 frees and gives NULL; NULL for n > 0 is out of memory. Called
      * from any thread that uses the context. NULL: the C library. (LLVM, the numbers of constant folding and
-     * diagnostics use the C library in any case.) */
+     * diagnostics use the C library in any case.) `resize_user` must live until all handles, texts and bytes that came
+     * of this context are released. */
     void *(*resize)(void *user, void *p, size_t n);
     void *resize_user;
     /* Gets a line, without its end, for each thing that takes time: what was compiled, and how long it took. Called from
@@ -161,7 +162,8 @@ typedef struct actc_definition {
     size_t param_count;
 } actc_definition;
 
-/* The functions that the text defines (not the standard library's), in its order; NULL beyond the last. */
+/* The functions that the text defines (not the standard library's), in its order; NULL beyond the last, and where there is
+ * none of that name. */
 ACTC_API size_t actc_module_function_count(const actc_module *module);
 ACTC_API const actc_definition *actc_module_function(const actc_module *module, size_t index);
 ACTC_API const char *actc_module_function_name(const actc_module *module, size_t index);
@@ -234,7 +236,7 @@ typedef struct actc_argument {
     actc_dtype dtype;
 } actc_argument;
 
-/* The arrays that the kernel takes, in the order of its C signature. */
+/* The arrays that the kernel takes, in the order of its C signature. ACTC_E_ARGUMENT beyond the last. */
 ACTC_API size_t actc_kernel_argument_count(const actc_kernel *kernel);
 ACTC_API actc_status actc_kernel_argument(const actc_kernel *kernel, size_t index, actc_argument *out);
 
@@ -316,8 +318,7 @@ ACTC_API void actc_bytes_release(actc_bytes *bytes); /* NULL is fine */
 /* ---- experimental: may change in any release ---- */
 
 /* What a stage made of a function: "ast", "graph", "stable", "grad", "expanded", "plan", "llvm", "asm" or "c". The text
- * is the
- * caller's, to be ended with actc_text_release. */
+ * is the caller's, to be ended with actc_text_release. ACTC_E_NOT_FOUND: there is no such stage. */
 ACTC_API actc_status actc_show(actc_module *module, const char *function, const char *stage,
                                const actc_kernel_options *options, char **text, actc_diagnostics **diagnostics);
 
