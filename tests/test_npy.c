@@ -185,17 +185,19 @@ END_TEST
 
 /* ---- files ---- */
 
-static char folder[64];
+static char folder[200];
 
 static void enter_folder(void) {
-    snprintf(folder, sizeof folder, "test_npy_XXXXXX");
+    const char *temporary = getenv("TMPDIR");
+    if (!temporary || strlen(temporary) > 100) temporary = "/tmp";
+    snprintf(folder, sizeof folder, "%s/test_npy_XXXXXX", temporary);
     ck_assert_ptr_nonnull(mkdtemp(folder));
     ck_assert_int_eq(chdir(folder), 0);
 }
 
 static void leave_folder(void) {
-    ck_assert_int_eq(chdir(".."), 0);
-    char command[100];
+    ck_assert_int_eq(chdir("/"), 0);
+    char command[300];
     snprintf(command, sizeof command, "rm -r '%s'", folder);
     ck_assert_int_eq(system(command), 0);
 }
