@@ -1,2 +1,0 @@
-/* What flex made, likewise. */
-#include "act.lex.c"
