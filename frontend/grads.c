@@ -1,7 +1,8 @@
 /* `grad` clauses against the derivative that they replace, at a few points in high precision. A
  * clause is there either to say the derivative better, and then it must be the derivative, or to
- * say another one: for what has none (round), as a straight-through estimator (a constant), or
- * because somebody wrote it in parentheses. */
+ * say another one: for what has none (round), a constant for what is linear in pieces (-lambda to
+ * reverse a gradient, 1 to pass it through a clamp), or because somebody wrote it in parentheses.
+ */
 #include "frontend.h"
 
 #include <math.h>
@@ -22,14 +23,20 @@ static const double near[NEAR] = {0.43, -0.37, 1.61, -1.27, 0.11, -0.83,
                                   2.9,  -3.3,  0.71, -0.07, 7.3};
 static const double far[FAR] = {13.1, -17.3, 41.9, -57.7, 120.3, -141.1};
 
+typedef struct {
+    const Local *said;
+    bool *reported;
+    bool constant;
+    double slope; /* where the clause is a constant: the first derivative that was not 0 */
+} Clause;
+
 /* What is tried of one definition, with one set of params. */
 typedef struct {
     const Def *d;
     Diags *diags;
     const char *params; /* of those that do not have their defaults: ", a = 1" */
     Graph *g;
-    const Local **clauses;
-    bool **reported; /* for each of them */
+    Clause *clauses;
     size_t count;
     mpfr_ptr *vars, *outs; /* what a clause gives, and the derivative, in turn */
 } Trial;
@@ -40,12 +47,19 @@ static mpfr_ptr new_number(Arena *arena) {
     return v;
 }
 
-/* Whether they differ by more than rounding; what is no number tells nothing. */
-static bool differ(mpfr_srcptr given, mpfr_srcptr derivative) {
+/* By more than rounding. */
+static bool differ(double a, double b) {
+    return fabs(a - b) > 1e-6 * fmax(fabs(a), fabs(b)) + 1e-12;
+}
+
+/* What is no number tells nothing, and a derivative of 0 has any other. A constant is only held
+ * against a derivative that has had two values beside 0. */
+static bool is_wrong(Clause *c, mpfr_srcptr given, mpfr_srcptr derivative) {
     if (!mpfr_number_p(given) || !mpfr_number_p(derivative) || mpfr_zero_p(derivative))
         return false;
     const double a = mpfr_get_d(given, MPFR_RNDN), b = mpfr_get_d(derivative, MPFR_RNDN);
-    return fabs(a - b) > 1e-6 * fmax(fabs(a), fabs(b)) + 1e-12;
+    if (c->constant && c->slope == 0) c->slope = b;
+    return differ(a, b) && (!c->constant || differ(c->slope, b));
 }
 
 static void report(const Trial *t, const Local *clause, mpfr_srcptr given, mpfr_srcptr derivative) {
@@ -67,9 +81,10 @@ static void report(const Trial *t, const Local *clause, mpfr_srcptr given, mpfr_
 static void try_point(Trial *t, unsigned precision) {
     eval_real(t->g, (const mpfr_srcptr *)t->vars, t->outs, precision);
     for (size_t i = 0; i < t->count; i++) {
-        if (*t->reported[i] || !differ(t->outs[2 * i], t->outs[2 * i + 1])) continue;
-        *t->reported[i] = true;
-        report(t, t->clauses[i], t->outs[2 * i], t->outs[2 * i + 1]);
+        Clause *c = &t->clauses[i];
+        if (*c->reported || !is_wrong(c, t->outs[2 * i], t->outs[2 * i + 1])) continue;
+        *c->reported = true;
+        report(t, c->said, t->outs[2 * i], t->outs[2 * i + 1]);
     }
 }
 
@@ -95,10 +110,6 @@ static Node *find_variable(const Graph *g, const char *name) {
     return g->vars[i].node;
 }
 
-static bool is_tried(const Local *clause, const Node *given) {
-    return !clause->meant && !node_is_const(given);
-}
-
 /* Tries the clauses of one definition; returns how many nodes that took. With `vary` all params
  * have other values than their defaults: with a = 0, a*x would say nothing of its derivative. */
 static size_t try_clauses(const Module *m, const Def *d, Diags *diags, bool vary, bool *reported) {
@@ -112,14 +123,14 @@ static size_t try_clauses(const Module *m, const Def *d, Diags *diags, bool vary
          **derivative = ARENA_ARRAY(m->arena, Node *, d->ngrads);
     Node **wrt = ARENA_ARRAY(m->arena, Node *, d->ngrads), *y = g->outs[0].node;
     Trial t = {.d = d, .diags = diags, .params = params.s, .g = g};
-    t.clauses = ARENA_ARRAY(m->arena, const Local *, d->ngrads);
-    t.reported = ARENA_ARRAY(m->arena, bool *, d->ngrads);
+    t.clauses = ARENA_ARRAY(m->arena, Clause, d->ngrads);
     for (uint32_t i = 0; i < d->ngrads; i++) {
-        if (!is_tried(&d->grads[i], g->outs[i + 1].node)) continue;
+        if (d->grads[i].meant) continue;
         given[t.count] = g->outs[i + 1].node;
         wrt[t.count] = find_variable(g, d->grads[i].name);
-        t.reported[t.count] = &reported[i];
-        t.clauses[t.count++] = &d->grads[i];
+        t.clauses[t.count++] = (Clause){.said = &d->grads[i],
+                                        .reported = &reported[i],
+                                        .constant = node_is_const(g->outs[i + 1].node)};
     }
     if (t.count == 0) return g->nnodes;
     diff_reverse(g, y, wrt, derivative, t.count);
