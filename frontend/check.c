@@ -45,11 +45,8 @@ static Info want(Checker *c, Expr *e, Kind kind) {
 
 /* ---- reductions ---- */
 
-/* Where an input was named in place of its axis: "; there is 'n', 'd'". */
-static void list_axes(const Checker *c, const char *name, Buf *out) {
-    bool input = c->naxes == 0;
-    for (uint32_t i = 0; i < c->d->ninputs; i++) input = input || same(c->d->inputs[i].name, name);
-    if (!input) return;
+/* "; there is 'n', 'd'". */
+static void list_axes(const Checker *c, Buf *out) {
     unsigned n = 0;
     for (unsigned i = 0; i < c->naxes; i++)
         if (c->axes[i].declared)
@@ -91,7 +88,7 @@ static Info check_reduction(Checker *c, Expr *e) {
             if (best)
                 buf_printf(&hint, "; did you mean '%s'?", best);
             else
-                list_axes(c, a->name, &hint);
+                list_axes(c, &hint);
             REPORT(c, a->span, DIAG_UNKNOWN_AXIS, a->name, hint.s);
         } else if (gone & bit) {
             REPORT(c, a->span, DIAG_AXIS_TWICE, a->name);
@@ -400,7 +397,9 @@ static Info check_call(Checker *c, Expr *e, const Info *flow) {
             REPORT(c, call->name_span, DIAG_STAGE_INPUTS, call->name, "none");
             return bad;
         }
-        if (call->args) REPORT(c, e->span, DIAG_RANDOM_ARGS, call->name);
+        if (call->args)
+            REPORT(c, e->span, DIAG_RANDOM_ARGS, call->name,
+                   call->ref.slot ? "m + s*normal()" : "lo + (hi - lo)*uniform()");
         return (Info){.kind = KIND_NUMBER, .varies = call->name};
     case REF_REDUCTION:
         REPORT(c, call->name_span, DIAG_REDUCTION_AXES, call->name, call->name, call->name);
@@ -590,6 +589,9 @@ static void check_params(Checker *c) {
         if (p->value) value = check(c, p->value);
         if (p->learn) {
             if (value.kind == KIND_CONDITION) REPORT(c, p->value->span, DIAG_WANTS_NUMBER);
+            if (value.varies)
+                REPORT(c, p->value->span, DIAG_CONSTANT_VARIES, "what a learnable begins with",
+                       value.varies);
             *slot = (Info){
                 .kind = KIND_NUMBER, .varies = p->name, .axes = axes_declare(c, p->axes, true)};
             if (!d->varies) d->varies = p->name;

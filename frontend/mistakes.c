@@ -673,6 +673,7 @@ static size_t digits_from(const char *s, size_t n, size_t i) {
 
 static const char *number_cure(const char *s, size_t n) {
     if (n > 1 && (s[1] == 'x' || s[1] == 'X')) return "; hexadecimal digits are 0-9 and a-f";
+    if (n > 1 && s[0] == '0' && strchr("bBoO", s[1])) return "; numbers are decimal or hexadecimal";
     if (memchr(s, '_', n)) return "; digits stand together, without '_'";
     if (n > 1 && strchr("fFlL", s[n - 1])) return "; a number has no suffix";
     if (memchr(s, 'e', n) || memchr(s, 'E', n))
@@ -700,8 +701,11 @@ void mistake_number(Parser *p, size_t token) {
                           (n > begin + 1 || after == '+' || after == '-' || memchr(s, '.', begin) ||
                            (begin == 1 && s[0] == '1'));
     const bool hex = begin == 1 && s[0] == '0' && (c == 'x' || c == 'X');
+    const bool radix =
+        begin == 1 && n > 2 && s[0] == '0' && strchr("bBoO", c) && s[2] >= '0' && s[2] <= '9';
     const bool suffix = memchr(s, '.', begin) && n == begin + 1 && strchr("fFlL", c);
-    const bool name = c != '_' && !memchr(s + i, '.', n - i) && !exponent && !hex && !suffix;
+    const bool name =
+        c != '_' && !memchr(s + i, '.', n - i) && !exponent && !hex && !radix && !suffix;
     enum { MOST = 40 };
     const char *cure = name ? "" : number_cure(s, n);
     if (n > MOST) {

@@ -341,7 +341,10 @@ void parse_text(Arena *arena, Intern *names, Diags *diags, const Source *source,
         while (i < lexer.count && !(lexer.tokens[i].flags & TOKEN_HEAD)) i++;
         p.end = i;
         p.start = START_ITEM;
-        if (!p.failed || !is_tail(&p)) parse_item(&p);
+        if ((p.failed || p.broken) && is_tail(&p))
+            p.failed = true;
+        else
+            parse_item(&p);
         if (!p.failed && p.use.end > p.use.begin) {
             take_use(&p, files);
             continue;

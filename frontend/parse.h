@@ -6,8 +6,8 @@
 #include "frontend.h"
 
 enum {
-    TOKEN_FIRST = 1,
-    /* first on its line */ TOKEN_HEAD = 2 /* a definition, or a `use`, begins here */
+    TOKEN_FIRST = 1, /* it is the first on its line */
+    TOKEN_HEAD = 2   /* a definition, or a `use`, begins here */
 };
 
 typedef struct {

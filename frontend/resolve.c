@@ -211,7 +211,10 @@ static void unknown_name(Resolver *r, Expr *e) {
     Buf cure;
     buf_init(&cure, r->arena);
     if (!*hint && !known) {
-        buf_printf(&cure, ": write '%s(%s) = …'", r->d->name, name);
+        if (r->d->body->kind == EXPR_PIPE)
+            buf_puts(&cure, "; a stage gets its value through '→', and in parentheses its params");
+        else
+            buf_printf(&cure, ": write '%s(%s) = …'", r->d->name, name);
         hint = cure.s;
     }
     REPORT(r, e->span, DIAG_FREE_NAME, name, hint);

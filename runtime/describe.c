@@ -31,6 +31,7 @@ typedef struct {
     Learnable *items;
     size_t count, cap;
     size_t *steps; /* that are left for the module */
+    bool cut;      /* there are more */
 } Learnables;
 
 /* A pipeline of pipelines of … may have any number of stages: so many are visited in a module, so
@@ -39,18 +40,22 @@ enum { MOST_STEPS = 100000, MOST_LEARNABLES = 200, MOST_LEVELS = 100 };
 
 /* Those of the stages, also of pipelines among them, in order. */
 static void find_learnables(Arena *arena, const Def *d, unsigned level, Learnables *out) {
-    for (uint32_t i = 0; i < d->body->count && out->count < MOST_LEARNABLES && *out->steps; i++) {
+    uint32_t i = 0;
+    for (; i < d->body->count && out->count < MOST_LEARNABLES && *out->steps; i++) {
         --*out->steps;
         const Expr *stage = d->body->items[i];
         if (stage->kind != EXPR_CALL || stage->call->ref.kind != REF_DEF) continue;
         const Def *f = stage->call->ref.def;
         if (f->kind == DEF_PIPELINE && level < MOST_LEVELS)
             find_learnables(arena, f, level + 1, out);
+        else if (f->kind == DEF_PIPELINE)
+            out->cut = true;
         for (uint32_t k = 0; f->kind == DEF_FUNCTION && k < f->nparams; k++)
             if (f->params[k].learn)
                 *ARENA_PUSH(arena, out->items, out->count, out->cap) =
                     (Learnable){f, &f->params[k], stage->call};
     }
+    if (i < d->body->count) out->cut = true;
 }
 
 /* The axes, as numbers where the stage gives their sizes. */
@@ -93,7 +98,7 @@ static actc_parameter *describe_learnables(Arena *arena, const Def *d, size_t *c
                                            size_t *steps) {
     Learnables all = {.steps = steps};
     find_learnables(arena, d, 0, &all);
-    actc_parameter *out = ARENA_ARRAY(arena, actc_parameter, all.count);
+    actc_parameter *out = ARENA_ARRAY(arena, actc_parameter, all.count + 1);
     for (size_t i = 0; i < all.count; i++) {
         const Learnable *l = &all.items[i];
         const Expr *value = l->param->value;
@@ -104,6 +109,7 @@ static actc_parameter *describe_learnables(Arena *arena, const Def *d, size_t *c
                                   .is_learnable = true};
     }
     *count = all.count;
+    if (all.cut) out[(*count)++] = (actc_parameter){.name = "…", .axes = ""};
     return out;
 }
 

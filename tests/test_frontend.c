@@ -523,7 +523,7 @@ static const struct {
      "2:13: error: too many sizes: 'l' has 2 named axes\n"},
     {"l(x[.., i]; learn W[o, i]) = sum[i](x*W)\nf = l(1.5)", NULL, NULL,
      "2:7: error: the size of an axis is a whole number from 1 to 2^31 - 1\n"},
-    {"f(x) = normal(2)", NULL, NULL, "1:8: error: 'normal' takes no arguments\n"},
+    {"f(x) = normal(2)", NULL, NULL, "1:8: error: 'normal' takes no arguments; for another range write 'm + s*normal()'\n"},
     {"f = elu(2, 3)", NULL, NULL,
      "1:12: error: too many arguments: 'elu' takes 1 param; here a call gives params only\n"
      "14:1: note: 'elu' is defined here\n"},
@@ -566,7 +566,7 @@ static const struct {
     {"f(x; learn a[..]) = a*x", NULL, NULL, "1:14: error: the axes of a learnable have names\n"},
     {"f(x; a[c] = 1) = a*x", NULL, NULL,
      "1:6: error: the param 'a' is a scalar; with axes it is a learnable: 'learn a[…]'\n"},
-    {"f(x[.., d]) = sum[e](x)", NULL, NULL, "1:19: error: unknown axis 'e'\n"},
+    {"f(x[.., d]) = sum[e](x)", NULL, NULL, "1:19: error: unknown axis 'e'; there is 'd'\n"},
     {"f(x[.., dim]) = sum[dum](x)", NULL, NULL,
      "1:21: error: unknown axis 'dum'; did you mean 'dim'?\n"},
     {"f(x) = sum[d](x)", NULL, NULL,

@@ -52,7 +52,9 @@ void diag_report(Diags *d, Loc loc, DiagId id, ...) {
     /* Warnings are bounded too: `count` holds everything. */
     if (d->errors > DIAG_MAX_ERRORS || d->count > 8 * DIAG_MAX_ERRORS) {
         if (d->count && d->items[d->count - 1].id != DIAG_NOTE_TOO_MANY)
-            record_row(d, loc, DIAG_NOTE_TOO_MANY, DIAG_MAX_ERRORS);
+            record_row(d, loc, DIAG_NOTE_TOO_MANY,
+                       d->errors > DIAG_MAX_ERRORS ? DIAG_MAX_ERRORS : 8 * DIAG_MAX_ERRORS,
+                       d->errors > DIAG_MAX_ERRORS ? "errors" : "messages");
         return;
     }
     va_list args;
