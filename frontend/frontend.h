@@ -137,8 +137,7 @@ struct Call {
     /* For a definition: the value of each input and then of each param; NULL where the default
      * holds, or, in a stage, where the value flows in. Filled in by check.c. */
     Expr **bound;
-    uint32_t
-        *sizes; /* of the axes of a definition with learnables, 0 where not given; by check.c */
+    uint32_t *sizes; /* by check.c: of the axes of one with learnables, 0 where not given */
 };
 
 /* What a value is. Unknown is a param without a default, until its first use decides. */
@@ -187,14 +186,12 @@ struct Def {
     const char *name, *doc; /* doc: the text of its ## lines, or NULL */
     const Source *source;
     Span name_span, span;
-    bool has_list; /* name(…) = …, not name = … */
-    bool bad;      /* has errors: uses of it are silent */
-    uint8_t state; /* DefState, for the order of checking */
-    DefKind kind;  /* by check.c */
-    const char
-        *varies; /* by check.c: a learnable or random number because of which it is not constant */
-    Input
-        *inputs; /* of a pipeline, by check.c: those of its first stage; no slots belong to them */
+    bool has_list;      /* name(…) = …, not name = … */
+    bool bad;           /* has errors: uses of it are silent */
+    uint8_t state;      /* DefState, for the order of checking */
+    DefKind kind;       /* by check.c */
+    const char *varies; /* by check.c: a learnable or random number in it; NULL: constant */
+    Input *inputs;      /* of a pipeline, by check.c: those of its first stage, without slots */
     Param *params;
     Local *wheres, *grads;
     uint32_t ninputs, nparams, nwheres, ngrads;

@@ -158,7 +158,8 @@ typedef struct actc_definition {
     const char *source; /* the definition as written */
     const actc_parameter *inputs;
     size_t input_count;
-    const actc_parameter *params; /* and learnables, as declared; of a pipeline, those of its stages */
+    /* And learnables, as declared; of a pipeline, those of its stages: a last one named "…" stands for more. */
+    const actc_parameter *params;
     size_t param_count;
 } actc_definition;
 
