@@ -201,6 +201,12 @@ static const Node **find_limited(const Graph *g, const bool *needed) {
     return limit;
 }
 
+static bool is_output(const Graph *g, const Node *n) {
+    for (size_t i = 0; i < g->nouts; i++)
+        if (g->outs[i].node == n) return true;
+    return false;
+}
+
 static Node *expand_node(Graph *g, const Node *n, Node *const *map, const Node *limit) {
     Node *a = map[n->arg[0]->id];
     Node *b = n->nargs > 1 ? map[n->arg[1]->id] : NULL,
@@ -281,7 +287,7 @@ static Node *expand_node(Graph *g, const Node *n, Node *const *map, const Node *
     case OP_SECH2:
         return expand_sech2(g, a);
     case OP_NORMCDF:
-        return expand_normcdf(g, a);
+        return (is_output(g, n) ? expand_normcdf_alone : expand_normcdf)(g, a);
     default:
         assert(op_info[n->op].prim);
         return graph_op(g, (Op)n->op, a, b, c);

@@ -198,6 +198,8 @@ Node *expand_erf(Graph *g, Node *a);
 Node *expand_erfc(Graph *g, Node *a);
 Node *expand_erfcx(Graph *g, Node *a);
 Node *expand_normcdf(Graph *g, Node *a);
+/* As a result of its own, more exactly. */
+Node *expand_normcdf_alone(Graph *g, Node *a);
 /* exp(-a^2/2), as in the derivative of normcdf, with which it shares its steps; f32. */
 Node *expand_bell(Graph *g, Node *a);
 /* a*normcdf(a), which is gelu, with its limits; f32. */
