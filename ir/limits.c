@@ -256,7 +256,7 @@ void limit_products(Graph *g) {
 
 /* ---- what is left ---- */
 
-enum { LIMIT_BITS = 160, SETTLED_BITS = 40 };
+enum { LIMIT_BITS = 160, SETTLED_BITS = 40, NO_FLOAT_BITS = 1200 };
 
 typedef struct {
     Graph *g;
@@ -297,6 +297,12 @@ static bool oscillates(const Probe *p) {
     return false;
 }
 
+/* Nothing in any of our types. A factor of e^x may have been stopped there, by a comparison that
+ * keeps the others from overflowing: then the product grows again, for an x that no type has. */
+static bool is_nothing(mpfr_srcptr y) {
+    return mpfr_zero_p(y) || (mpfr_regular_p(y) && mpfr_get_exp(y) < -NO_FLOAT_BITS);
+}
+
 /* The limit that three values on the way to infinity tell; NaN if they do not. */
 static void tell_limit(mpfr_t y[3], mpfr_ptr limit) {
     mpfr_set_nan(limit);
@@ -308,7 +314,8 @@ static void tell_limit(mpfr_t y[3], mpfr_ptr limit) {
     if (mpfr_inf_p(y[2]) || (mpfr_regular_p(y[2]) && mpfr_get_exp(y[2]) > SETTLED_BITS &&
                              mpfr_cmpabs(y[2], y[1]) > 0 && mpfr_cmpabs(y[1], y[0]) > 0)) {
         if (same_sign) mpfr_set_inf(limit, mpfr_sgn(y[2]));
-    } else if (tiny && mpfr_cmpabs(y[2], y[1]) <= 0 && mpfr_cmpabs(y[1], y[0]) <= 0) {
+    } else if ((tiny && mpfr_cmpabs(y[2], y[1]) <= 0 && mpfr_cmpabs(y[1], y[0]) <= 0) ||
+               (is_nothing(y[0]) && is_nothing(y[1]) && is_nothing(y[2]))) {
         mpfr_set_zero(limit, mpfr_signbit(y[2]) ? -1 : 1);
     } else if (mpfr_regular_p(y[2]) &&
                (mpfr_zero_p(d) || mpfr_get_exp(d) < mpfr_get_exp(y[2]) - SETTLED_BITS)) {
