@@ -1,5 +1,11 @@
 /* Gradients: reverse mode over the graph, with the derivatives of ops.def.
  *
+ * A graph is cut where axes change: at reductions, at what they reduce, and at what is broadcast.
+ * Between the cuts everything is elementwise, and one walk finds the derivatives of what is computed
+ * there with respect to the cuts below it; the cotangent is multiplied last (dmul), so that where a
+ * derivative is 0 the result is. The adjoint of a broadcast is a sum over the axes that it adds,
+ * that of a sum a broadcast.
+ *
  * Walking from the value back to the variables, each node collects contributions (path, adjoint). A
  * derivative of the form `c ? d : 0` does not become a factor: the condition joins the
  * contribution's path, and what arrives is d times the adjoint. Where paths meet, the sum is built
@@ -37,6 +43,7 @@ typedef struct {
     Path root;
     Parts *parts;  /* for each node */
     bool *depends; /* on a variable that matters */
+    bool *target;  /* one of them */
     Path **ending; /* for each condition up to `count`: the paths that end in it */
     size_t count;
 } Diff;
@@ -150,11 +157,12 @@ void diff_reverse(Graph *g, Node *y, Node *const *wrt, Node **out, size_t n) {
     const size_t count = (size_t)y->id + 1;
     d.parts = ARENA_ARRAY(g->arena, Parts, count);
     d.depends = ARENA_ARRAY(g->arena, bool, count);
+    d.target = ARENA_ARRAY(g->arena, bool, count);
     d.ending = ARENA_ARRAY(g->arena, Path *, count);
     d.count = count;
     for (size_t i = 0; i < n; i++) {
         out[i] = graph_float(g, (Type)y->type, 0);
-        if (wrt[i]->id < count) d.depends[wrt[i]->id] = true;
+        if (wrt[i]->id < count) d.depends[wrt[i]->id] = d.target[wrt[i]->id] = true;
     }
     for (size_t i = 0; i < count; i++)
         for (int k = 0; k < g->nodes[i]->nargs; k++)
@@ -168,7 +176,141 @@ void diff_reverse(Graph *g, Node *y, Node *const *wrt, Node **out, size_t n) {
             if (wrt[w]->id == i) out[w] = join(&d, parts, &d.root);
         Path *path = parts->first->path;
         for (Part *p = parts->first->next; p; p = p->next) path = path_common(path, p->path);
-        if (d.depends[i]) propagate(&d, g->nodes[i], path, join(&d, parts, path));
+        if (d.depends[i] && (!d.target[i] || g->nodes[i] == y))
+            propagate(&d, g->nodes[i], path, join(&d, parts, path));
+    }
+}
+
+/* ---- between the cuts ---- */
+
+typedef struct {
+    Graph *g;
+    bool *matters; /* by node: depends on a variable that is asked for */
+    bool *cut;     /* the walk from above ends here */
+    Node **adjoint;
+    size_t count;
+} Adjoints;
+
+static void add_adjoint(Adjoints *a, const Node *to, Node *part) {
+    Node **sum = &a->adjoint[to->id];
+    *sum = *sum ? simplify_op(a->g, OP_ADD, *sum, part, NULL) : part;
+}
+
+/* Where axes change. */
+static void find_cuts(Adjoints *a) {
+    const Graph *g = a->g;
+    for (size_t i = 0; i < a->count; i++) {
+        const Node *n = g->nodes[i];
+        if (!a->matters[i]) continue;
+        if (op_is_reduction((Op)n->op)) a->cut[i] = true;
+        for (int k = 0; k < n->nargs; k++)
+            if (a->matters[n->arg[k]->id] && n->arg[k]->axes != n->axes)
+                a->cut[n->arg[k]->id] = true;
+    }
+}
+
+/* The first place along the axes where the reduced value is reached. */
+static Node *is_first(Graph *g, Node *n) {
+    Node *value = n->arg[0];
+    const Type t = (Type)value->type == TYPE_F32 ? TYPE_I32 : TYPE_I64;
+    Node *index = graph_index(g, t, n->attr);
+    Node *reached = simplify_op(g, OP_EQ, value, n, NULL);
+    Node *beyond = graph_int(g, t, t == TYPE_I32 ? INT32_MAX : INT64_MAX);
+    Node *place = simplify_op(g, OP_SELECT, reached, index, beyond);
+    Node *first = graph_reduce(g, OP_IFIRST, place, n->attr);
+    /* the comparison of floats lets a NaN through, which makes the derivative NaN */
+    return simplify_op(g, OP_AND, reached, simplify_op(g, OP_IEQ, index, first, NULL), NULL);
+}
+
+/* The derivative of a product with respect to one factor: the product of the others. */
+static Node *other_factors(Graph *g, Node *n) {
+    Node *x = n->arg[0];
+    const Type t = (Type)x->type;
+    Node *zero = graph_float(g, t, 0), *one = graph_float(g, t, 1);
+    Node *is_zero = simplify_op(g, OP_EQ, x, zero, NULL);
+    Node *zeros = graph_reduce(g, OP_SUM, simplify_op(g, OP_COND, is_zero, one, zero), n->attr);
+    Node *rest = graph_reduce(g, OP_PROD, simplify_op(g, OP_COND, is_zero, one, x), n->attr);
+    Node *only = simplify_op(g, OP_AND, is_zero, simplify_op(g, OP_EQ, zeros, one, NULL), NULL);
+    Node *none = simplify_op(g, OP_EQ, zeros, zero, NULL);
+    return simplify_op(g, OP_COND, only, rest,
+                       simplify_op(g, OP_COND, none, simplify_op(g, OP_DIV, n, x, NULL), zero));
+}
+
+static void reduction_adjoint(Adjoints *a, Node *n) {
+    Graph *g = a->g;
+    Node *dy = a->adjoint[n->id], *zero = graph_float(g, (Type)n->type, 0);
+    switch ((Op)n->op) {
+    case OP_SUM:
+        break;
+    case OP_PROD:
+        dy = simplify_op(g, OP_DMUL, dy, other_factors(g, n), NULL);
+        break;
+    case OP_LARGEST:
+    case OP_SMALLEST:
+        dy = simplify_op(g, OP_COND, is_first(g, n), dy, zero);
+        break;
+    default:
+        return; /* integers have no derivative */
+    }
+    add_adjoint(a, n->arg[0], dy);
+}
+
+/* From a cut to those below it. `axes` are those that its array has. */
+static void segment_adjoint(Adjoints *a, Node *n, AxisSet axes) {
+    Graph *g = a->g;
+    Node **below = ARENA_ARRAY(g->arena, Node *, n->id + 1);
+    Node **local = ARENA_ARRAY(g->arena, Node *, n->id + 1);
+    bool *seen = ARENA_ARRAY(g->arena, bool, n->id + 1);
+    size_t count = 0;
+    seen[n->id] = true;
+    for (size_t i = n->id + 1; i-- > 0;) {
+        if (!seen[i] || !a->matters[i]) continue;
+        Node *m = g->nodes[i];
+        if (m != n && a->cut[i]) {
+            below[count++] = m;
+            continue;
+        }
+        for (int k = 0; k < m->nargs; k++) seen[m->arg[k]->id] = true;
+    }
+    diff_reverse(g, n, below, local, count);
+    for (size_t i = count; i-- > 0;) {
+        Node *part = simplify_op(g, OP_DMUL, a->adjoint[n->id], local[i], NULL);
+        add_adjoint(a, below[i], graph_reduce(g, OP_SUM, part, axes & ~below[i]->axes));
+    }
+}
+
+void diff_adjoint(Graph *g, Node *y, AxisSet axes, Node *dy, Node *const *wrt, Node **out,
+                  size_t n) {
+    const size_t count = (size_t)y->id + 1;
+    Adjoints a = {.g = g, .count = count};
+    a.matters = ARENA_ARRAY(g->arena, bool, count);
+    a.cut = ARENA_ARRAY(g->arena, bool, count);
+    a.adjoint = ARENA_ARRAY(g->arena, Node *, count);
+    for (size_t i = 0; i < n; i++)
+        if (wrt[i]->id < count) a.matters[wrt[i]->id] = a.cut[wrt[i]->id] = true;
+    for (size_t i = 0; i < count; i++)
+        for (int k = 0; k < g->nodes[i]->nargs; k++)
+            if (a.matters[g->nodes[i]->arg[k]->id] && type_is_float((Type)g->nodes[i]->type))
+                a.matters[i] = true;
+    find_cuts(&a);
+    a.cut[y->id] = true;
+    a.adjoint[y->id] = dy;
+    for (size_t i = count; i-- > 0;) {
+        Node *node = g->nodes[i];
+        if (!a.adjoint[i] || !a.matters[i] || node->nargs == 0) continue;
+        if (op_is_reduction((Op)node->op))
+            reduction_adjoint(&a, node);
+        else
+            segment_adjoint(&a, node, node == y ? axes : node->axes);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const bool reached = wrt[i]->id < count && a.adjoint[wrt[i]->id];
+        if (reached && wrt[i] == y)
+            out[i] = graph_reduce(g, OP_SUM, dy, axes & ~y->axes);
+        else if (reached)
+            out[i] = a.adjoint[wrt[i]->id];
+        else
+            out[i] = simplify_op(g, OP_DMUL, dy, graph_float(g, (Type)y->type, 0), NULL);
     }
 }
 
@@ -195,16 +337,17 @@ void diff_backward(Graph *g, bool keep_value) {
     for (size_t i = 0; i < nvars; i++)
         if (g->vars[i].kind == VAR_INPUT || g->vars[i].kind == VAR_LEARN)
             wrt[n++] = g->vars[i].node;
-    Node *dy = graph_var(g, VAR_COTANGENT, prefixed(g, "d", g->outs[0].name), (Type)y->type,
-                         y->axes | AXES_REST);
-    diff_reverse(g, y, wrt, d, n);
+    const AxisSet axes = g->outs[0].axes;
+    Node *dy =
+        graph_var(g, VAR_COTANGENT, prefixed(g, "d", g->outs[0].name), (Type)y->type, axes);
+    diff_adjoint(g, y, axes, dy, wrt, d, n);
     if (!keep_value) g->nouts = 0;
     for (size_t i = 0; i < n; i++) {
-        Node *dx = simplify_op(g, OP_DMUL, dy, d[i], NULL);
+        Node *dx = d[i];
         if (needed[wrt[i]->id] && g->vars[wrt[i]->attr].kind == VAR_INPUT &&
             wrt[i]->axes == y->axes)
             dx = nan_where(g, wrt[i], dx);
-        graph_output(g, prefixed(g, "d", g->vars[wrt[i]->attr].name), dx);
+        graph_output_over(g, prefixed(g, "d", g->vars[wrt[i]->attr].name), dx, wrt[i]->axes);
     }
 }
 
@@ -217,15 +360,14 @@ void diff_backward2(Graph *g) {
         if (g->vars[i].kind != VAR_PARAM) wrt[n++] = g->vars[i].node;
     for (size_t k = 0; k < nouts; k++) {
         Node *dx = g->outs[k].node;
-        Node *ddx = graph_var(g, VAR_COTANGENT, prefixed(g, "d", g->outs[k].name), (Type)dx->type,
-                              AXES_REST);
-        diff_reverse(g, dx, wrt, d, n);
-        for (size_t i = 0; i < n; i++) {
-            Node *part = simplify_op(g, OP_DMUL, ddx, d[i], NULL);
-            sums[i] = sums[i] ? simplify_op(g, OP_ADD, sums[i], part, NULL) : part;
-        }
+        const AxisSet axes = g->outs[k].axes;
+        Node *ddx =
+            graph_var(g, VAR_COTANGENT, prefixed(g, "d", g->outs[k].name), (Type)dx->type, axes);
+        diff_adjoint(g, dx, axes, ddx, wrt, d, n);
+        for (size_t i = 0; i < n; i++)
+            sums[i] = sums[i] ? simplify_op(g, OP_ADD, sums[i], d[i], NULL) : d[i];
     }
     g->nouts = 0;
     for (size_t i = 0; i < n; i++)
-        graph_output(g, prefixed(g, "d_", g->vars[wrt[i]->attr].name), sums[i]);
+        graph_output_over(g, prefixed(g, "d_", g->vars[wrt[i]->attr].name), sums[i], wrt[i]->axes);
 }

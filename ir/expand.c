@@ -209,6 +209,7 @@ static bool is_output(const Graph *g, const Node *n) {
 
 static Node *expand_node(Graph *g, const Node *n, Node *const *map, const Node *limit) {
     Node *a = map[n->arg[0]->id];
+    if (op_is_reduction((Op)n->op)) return graph_reduce(g, (Op)n->op, a, n->attr);
     Node *b = n->nargs > 1 ? map[n->arg[1]->id] : NULL,
          *c = n->nargs > 2 ? map[n->arg[2]->id] : NULL;
     switch ((Op)n->op) {

@@ -313,6 +313,13 @@ bool fold_real(Op op, mpfr_ptr r, mpfr_srcptr a, mpfr_srcptr b, mpfr_srcptr c) {
     case OP_NARROW:
     case OP_IWIDEN:
     case OP_INARROW:
+    case OP_SUM:
+    case OP_PROD:
+    case OP_LARGEST:
+    case OP_SMALLEST:
+    case OP_IFIRST:
+    case OP_ELEMENTS:
+    case OP_INDEX:
     case OP_COUNT:
         return false;
     }

@@ -93,18 +93,42 @@ static Node *intern_node(Graph *g, const Node *like) {
 
 /* ---- leaves ---- */
 
+AxisSet graph_axis(Graph *g, const char *name, uint64_t size) {
+    if (g->naxes == MAX_AXES) return 0;
+    *ARENA_PUSH(g->arena, g->axes, g->naxes, g->axes_cap) =
+        (NamedAxis){arena_strdup(g->arena, name), size};
+    return (AxisSet)1 << g->naxes;
+}
+
+Node *graph_array(Graph *g, VarKind kind, const char *name, Type type, const AxisSet *order,
+                  size_t rank) {
+    Node like = {.op = OP_VAR, .type = (uint8_t)type, .attr = (uint32_t)g->nvars};
+    Var v = {.name = arena_strdup(g->arena, name), .kind = kind, .rank = (uint8_t)rank};
+    for (size_t i = 0; i < rank; i++) {
+        while (order[i] >> v.order[i] != 1) v.order[i]++;
+        like.axes |= order[i];
+    }
+    v.node = intern_node(g, &like);
+    *ARENA_PUSH(g->arena, g->vars, g->nvars, g->vars_cap) = v;
+    return v.node;
+}
+
 Node *graph_var(Graph *g, VarKind kind, const char *name, Type type, AxisSet axes) {
-    const Node like = {
-        .op = OP_VAR, .type = (uint8_t)type, .axes = axes, .attr = (uint32_t)g->nvars};
-    Node *n = intern_node(g, &like);
-    *ARENA_PUSH(g->arena, g->vars, g->nvars, g->vars_cap) =
-        (Var){arena_strdup(g->arena, name), kind, n};
-    return n;
+    AxisSet order[MAX_AXES + 1];
+    size_t rank = 0;
+    for (unsigned bit = 0; bit <= MAX_AXES; bit++)
+        if (axes & (AxisSet)1 << bit) order[rank++] = (AxisSet)1 << bit;
+    return graph_array(g, kind, name, type, order, rank);
+}
+
+void graph_output_over(Graph *g, const char *name, Node *value, AxisSet axes) {
+    assert((value->axes & ~axes) == 0);
+    *ARENA_PUSH(g->arena, g->outs, g->nouts, g->outs_cap) =
+        (Output){arena_strdup(g->arena, name), value, axes};
 }
 
 void graph_output(Graph *g, const char *name, Node *value) {
-    *ARENA_PUSH(g->arena, g->outs, g->nouts, g->outs_cap) =
-        (Output){arena_strdup(g->arena, name), value};
+    graph_output_over(g, name, value, value->axes ? value->axes : AXES_REST);
 }
 
 Node *graph_number(Graph *g, Type type, mpfr_srcptr v) {
@@ -255,7 +279,7 @@ static Node *fold_machine(Graph *g, Op op, Type type, Node *const arg[3]) {
 Node *graph_op(Graph *g, Op op, Node *a, Node *b, Node *c) {
     Node *const arg[3] = {a, b, c};
     const int nargs = op_info[op].nargs;
-    assert(op > OP_BAD && op < OP_COUNT);
+    assert(op > OP_BAD && op < OP_COUNT && !op_is_reduction(op));
     bool constant = true;
     AxisSet axes = 0;
     const Type type = result_type(op, arg, nargs);
@@ -279,6 +303,49 @@ Node *graph_op(Graph *g, Op op, Node *a, Node *b, Node *c) {
                        .axes = axes,
                        .arg = {a, b, c}};
     return intern_node(g, &like);
+}
+
+Node *graph_elements(Graph *g, Type type, AxisSet axes) {
+    NUMBER_TEMP(n, NUMBER_BITS);
+    mpfr_set_ui(n, 1, MPFR_RNDN);
+    AxisSet open = axes & AXES_REST;
+    for (size_t i = 0; i < g->naxes; i++)
+        if (axes & (AxisSet)2 << i) {
+            if (g->axes[i].size)
+                mpfr_mul_ui(n, n, (unsigned long)g->axes[i].size, MPFR_RNDN);
+            else
+                open |= (AxisSet)2 << i;
+        }
+    Node *fixed = graph_number(g, type, n);
+    if (!open) return fixed;
+    const Node like = {.op = OP_ELEMENTS, .type = (uint8_t)type, .attr = open};
+    Node *count = intern_node(g, &like);
+    return open == axes ? count : graph_op(g, OP_MUL, fixed, count, NULL);
+}
+
+Node *graph_index(Graph *g, Type type, AxisSet axes) {
+    assert(type_is_int(type));
+    const Node like = {.op = OP_INDEX, .type = (uint8_t)type, .axes = axes, .attr = axes};
+    return intern_node(g, &like);
+}
+
+Node *graph_reduce(Graph *g, Op op, Node *a, AxisSet axes) {
+    assert(op_is_reduction(op));
+    if (a->op == OP_BAD) return a;
+    const AxisSet absent = axes & ~a->axes;
+    Node *n = a;
+    if (axes & a->axes) {
+        const Node like = {.op = (uint16_t)op,
+                           .type = a->type,
+                           .nargs = 1,
+                           .axes = a->axes & ~axes,
+                           .attr = axes & a->axes,
+                           .arg = {a}};
+        n = intern_node(g, &like);
+    }
+    if (!absent || (op != OP_SUM && op != OP_PROD)) return n;
+    Node *times = graph_elements(g, (Type)a->type, absent);
+    return graph_op(g, op == OP_SUM ? OP_MUL : OP_POW, n, times, NULL);
 }
 
 bool *graph_needed(const Graph *g) {

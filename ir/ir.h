@@ -57,7 +57,7 @@ struct Node {
     uint8_t nargs;
     uint32_t id;   /* index into Graph.nodes */
     AxisSet axes;  /* those on which the value depends */
-    uint32_t attr; /* VAR: index into Graph.vars */
+    uint32_t attr; /* VAR: index into Graph.vars; reductions, ELEMENTS, INDEX: their AxisSet */
     Node *arg[3];
     /* CONST only. `num` is the exact real value (256 bits; NULL for integers and conditions),
      * `bits` its encoding rounded to `type`, or the integer. `form`, if there is one, is how it
@@ -68,6 +68,13 @@ struct Node {
     Node *next; /* in the hash table */
 };
 
+/* A named axis; bit i + 1 of an AxisSet stands for Graph.axes[i]. */
+typedef struct {
+    const char *name;
+    uint64_t size; /* 0: it comes with the call */
+} NamedAxis;
+enum { MAX_AXES = 31 };
+
 /* Kinds of variables in the order in which kernels take them. */
 typedef enum { VAR_PARAM, VAR_INPUT, VAR_LEARN, VAR_COTANGENT } VarKind;
 
@@ -75,11 +82,14 @@ typedef struct {
     const char *name;
     VarKind kind;
     Node *node;
+    uint8_t order[MAX_AXES + 1]; /* its axes from the outermost: bit numbers, of which 0 is `..` */
+    uint8_t rank;                /* how many there are */
 } Var;
 
 typedef struct {
     const char *name;
     Node *node;
+    AxisSet axes; /* those of the array, of which the value may lack some */
 } Output;
 
 typedef struct {
@@ -94,6 +104,8 @@ typedef struct {
     size_t nnodes, nodes_cap;
     Node **table;
     size_t table_cap;
+    NamedAxis *axes; /* in order of first appearance */
+    size_t naxes, axes_cap;
     Var *vars; /* declared order within a kind */
     size_t nvars, vars_cap;
     Output *outs;
@@ -129,13 +141,27 @@ static inline void number_init(mpfr_ptr v, void *limbs, mpfr_prec_t precision) {
 /* ---- graph.c: making nodes ---- */
 
 Graph *graph_new(Arena *arena, const char *name, Type real);
+/* Its axes in the order of the graph's. */
 Node *graph_var(Graph *g, VarKind kind, const char *name, Type type, AxisSet axes);
+/* Its axes in the order given: names, of which ".." is the rest. */
+Node *graph_array(Graph *g, VarKind kind, const char *name, Type type, const AxisSet *order,
+                  size_t rank);
+/* `axes` are those of the array; without them, as an elementwise function's. */
+void graph_output_over(Graph *g, const char *name, Node *value, AxisSet axes);
 void graph_output(Graph *g, const char *name, Node *value);
+/* A new axis, as a set of one; 0 where there are MAX_AXES already. */
+AxisSet graph_axis(Graph *g, const char *name, uint64_t size);
 
 /* Arguments beyond the operation's count are NULL. Types must fit the signature (asserted). Where
  * all arguments are constants the result is one: exact (256 bits) before expansion, as the machine
  * computes after it. */
 Node *graph_op(Graph *g, Op op, Node *a, Node *b, Node *c);
+/* SUM, PROD, LARGEST, SMALLEST or IFIRST over `axes`; those that `a` does not have count as that
+ * many equal elements. */
+Node *graph_reduce(Graph *g, Op op, Node *a, AxisSet axes);
+Node *graph_elements(Graph *g, Type type, AxisSet axes);
+Node *graph_index(Graph *g, Type type, AxisSet axes);
+static inline bool op_is_reduction(Op op) { return op >= OP_SUM && op <= OP_IFIRST; }
 
 /* Constants. A float constant is exact until expansion; `graph_number` copies v. */
 enum { NUMBER_BITS = 256 };
@@ -202,6 +228,8 @@ const char *graph_verify(const Graph *g, Stage stage);
 
 /* As graph_op, after local identities (x*1, x+0, --x, …). */
 Node *simplify_op(Graph *g, Op op, Node *a, Node *b, Node *c);
+/* The node that n is with other arguments: what a pass makes of it. */
+Node *simplify_like(Graph *g, const Node *n, Node *const arg[3]);
 /* Whether a NaN in `cause` always makes `n` NaN. */
 bool node_carries_nan(const Node *n, const Node *cause);
 /* The different floats that a condition compares, constants left out: appended to the n of `out`;
@@ -239,12 +267,15 @@ size_t rewrite_exponentials(Graph *g, bool late, RewriteTrace *trace, void *user
 
 /* ---- diff.c: gradients ---- */
 
-/* The derivative of the (float) node y with respect to each of the n variables, elementwise:
- * reverse mode with seed 1. A condition becomes a path, not a factor: what is not on the path never
- * meets the value. */
+/* The derivative of the (float) node y with respect to each of the n nodes, elementwise: reverse
+ * mode with seed 1, which goes no further than these nodes. A condition becomes a path, not a
+ * factor: what is not on the path never meets the value. */
 void diff_reverse(Graph *g, Node *y, Node *const *wrt, Node **d, size_t n);
-/* For the only output, y: adds a cotangent dy and outputs dx = dy*(dy/dx) for each input and
- * learnable; keeps y only if `keep_value`. */
+/* The vector-Jacobian product of y, whose array has `axes`, with the cotangent dy: for each of the
+ * n variables the sum of dy*(dy/dx) over the axes that x does not have. */
+void diff_adjoint(Graph *g, Node *y, AxisSet axes, Node *dy, Node *const *wrt, Node **d, size_t n);
+/* For the only output, y: adds a cotangent dy and outputs dx for each input and learnable; keeps y
+ * only if `keep_value`. */
 void diff_backward(Graph *g, bool keep_value);
 /* After diff_backward without the value: its vector-Jacobian product. Adds a cotangent ddx for each
  * output dx, and gives d_x = sum of ddx*(d dx/d x) for each input and learnable x and for dy. */

@@ -249,7 +249,7 @@ void limit_products(Graph *g) {
             arg[k] = map[n->arg[k]->id];
             changed = changed || arg[k] != n->arg[k];
         }
-        if (changed) map[i] = simplify_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
+        if (changed) map[i] = simplify_like(g, n, arg);
     }
     for (size_t i = 0; i < g->nouts; i++) g->outs[i].node = map[g->outs[i].node->id];
 }

@@ -261,9 +261,42 @@ static void print_constant(Printer *p, const Node *n, int around) {
         buf_printf(p->out, "0x%llxl", (unsigned long long)n->bits);
 }
 
+/* [.., n, d]: their names, in the order of a variable's array or of the graph. */
+static void put_axes(const Graph *g, AxisSet axes, const uint8_t *order, size_t rank, Buf *out) {
+    uint8_t all[MAX_AXES + 1];
+    if (!order) {
+        rank = 0;
+        for (unsigned bit = 0; bit <= MAX_AXES; bit++)
+            if (axes >> bit & 1) all[rank++] = (uint8_t)bit;
+        order = all;
+    }
+    buf_putc(out, '[');
+    for (size_t i = 0; i < rank; i++)
+        buf_printf(out, "%s%s", i ? ", " : "", order[i] ? g->axes[order[i] - 1].name : "..");
+    buf_putc(out, ']');
+}
+
+/* Reductions have the language's names. */
+static const char *axes_word(Op op) {
+    return op == OP_LARGEST ? "max" : op == OP_SMALLEST ? "min" : op_info[op].name;
+}
+
+static bool has_axes_word(Op op) {
+    return op_is_reduction(op) || op == OP_ELEMENTS || op == OP_INDEX;
+}
+
 static void print_op(Printer *p, const Node *n, int around) {
     Buf *out = p->out;
     int prec = P_ATOM;
+    if (has_axes_word((Op)n->op)) {
+        buf_puts(out, axes_word((Op)n->op));
+        put_axes(p->g, n->attr, NULL, 0, out);
+        if (!n->nargs) return;
+        buf_putc(out, '(');
+        print(p, n->arg[0], P_COND);
+        buf_putc(out, ')');
+        return;
+    }
     const char *sign = infix((Op)n->op, &prec);
     if (n->op == OP_COND) prec = P_COND;
     if (n->op == OP_NEG) prec = P_UNARY;
@@ -377,20 +410,31 @@ static void print_where(Printer *p, const char *where, const char *comma) {
     }
 }
 
+/* What graph_output takes for the array's axes. */
+static AxisSet usual_axes(const Node *n) { return n->axes ? n->axes : AXES_REST; }
+
 void graph_print(const Graph *g, Buf *out) {
     Printer p = {.g = g, .out = out, .prefix = free_prefix(g)};
     const Node **roots = ARENA_ARRAY(g->arena, const Node *, g->nouts + 1);
     for (size_t i = 0; i < g->nouts; i++) roots[i] = g->outs[i].node;
     choose_names(g, roots, g->nouts, &p);
     buf_printf(out, "%s(", g->name);
-    for (size_t i = 0; i < g->nvars; i++)
-        buf_printf(out, "%s%s%s", i ? ", " : "", kind_words[g->vars[i].kind], g->vars[i].name);
+    for (size_t i = 0; i < g->nvars; i++) {
+        const Var *v = &g->vars[i];
+        buf_printf(out, "%s%s%s", i ? ", " : "", kind_words[v->kind], v->name);
+        if (v->node->axes != (v->kind == VAR_PARAM ? 0 : AXES_REST))
+            put_axes(g, v->node->axes, v->order, v->rank, out);
+    }
     buf_puts(out, ") = ");
-    const bool bare = g->nouts == 1 && strcmp(g->outs[0].name, "y") == 0;
+    const bool bare = g->nouts == 1 && strcmp(g->outs[0].name, "y") == 0 &&
+                      g->outs[0].axes == usual_axes(g->outs[0].node);
     if (!bare) buf_putc(out, '(');
     for (size_t i = 0; i < g->nouts; i++) {
         if (i) buf_puts(out, ", ");
-        if (!bare) buf_printf(out, "%s = ", g->outs[i].name);
+        if (!bare) buf_puts(out, g->outs[i].name);
+        if (g->outs[i].axes != usual_axes(g->outs[i].node))
+            put_axes(g, g->outs[i].axes, NULL, 0, out);
+        if (!bare) buf_puts(out, " = ");
         print(&p, g->outs[i].node, P_COND);
     }
     if (!bare) buf_putc(out, ')');

@@ -147,6 +147,63 @@ static Node *read_constant(Reader *r, const char *s, size_t n) {
     return c;
 }
 
+static const char *read_word(Reader *r);
+
+/* A name that is new is bound here. Fills `order` with sets of one; false after an error. */
+static bool read_axes(Reader *r, AxisSet *order, size_t *rank) {
+    *rank = 0;
+    if (!expect(r, "[")) return false;
+    if (take(r, "]")) return true;
+    do {
+        AxisSet bit = 0;
+        if (take(r, "..")) {
+            bit = AXES_REST;
+        } else {
+            const char *name = read_word(r);
+            for (size_t i = 0; i < r->g->naxes; i++)
+                if (strcmp(r->g->axes[i].name, name) == 0) bit = (AxisSet)2 << i;
+            if (!bit && !r->error) bit = graph_axis(r->g, name, 0);
+        }
+        if (!bit || *rank > MAX_AXES) return fail(r, "too many axes"), false;
+        order[(*rank)++] = bit;
+    } while (!r->error && take(r, ","));
+    return expect(r, "]");
+}
+
+static AxisSet union_of(const AxisSet *order, size_t rank) {
+    AxisSet all = 0;
+    for (size_t i = 0; i < rank; i++) all |= order[i];
+    return all;
+}
+
+/* sum[d](x), elements[d], index[d]. */
+static Node *read_over_axes(Reader *r, const char *s, size_t n) {
+    static const struct {
+        const char *name;
+        Op op;
+    } words[] = {{"sum", OP_SUM},       {"prod", OP_PROD},     {"max", OP_LARGEST},
+                 {"min", OP_SMALLEST},  {"ifirst", OP_IFIRST}, {"elements", OP_ELEMENTS},
+                 {"index", OP_INDEX}};
+    AxisSet order[MAX_AXES + 1];
+    size_t rank;
+    Op op = OP_COUNT;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i].name) == n && memcmp(words[i].name, s, n) == 0) op = words[i].op;
+    if (op == OP_COUNT) return fail(r, "unknown reduction");
+    if (!read_axes(r, order, &rank)) return graph_bad(r->g, r->g->real);
+    const AxisSet axes = union_of(order, rank);
+    const Type real = r->g->real;
+    if (op == OP_ELEMENTS) return graph_elements(r->g, real, axes);
+    if (op == OP_INDEX) return graph_index(r->g, real == TYPE_F32 ? TYPE_I32 : TYPE_I64, axes);
+    if (!expect(r, "(")) return graph_bad(r->g, real);
+    Node *a = read_cond(r);
+    expect(r, ")");
+    if (r->error) return graph_bad(r->g, real);
+    if (op == OP_IFIRST ? !type_is_int((Type)a->type) : !type_is_float((Type)a->type))
+        return fail(r, "arguments of wrong types");
+    return graph_reduce(r->g, op, a, axes);
+}
+
 static Node *read_name(Reader *r) {
     const char *s = r->at;
     const size_t n = name_length(r);
@@ -158,6 +215,7 @@ static Node *read_name(Reader *r) {
     if (n == 5 && memcmp(s, "false", 5) == 0) return graph_bool(r->g, false);
     Node *c = read_constant(r, s, n);
     if (c) return c;
+    if (*r->at == '[') return read_over_axes(r, s, n);
     if (!take(r, "(")) return fail(r, "unknown name");
     if (n == 3 && memcmp(s, "f32", 3) == 0) return read_rounded(r, TYPE_F32);
     if (n == 3 && memcmp(s, "f64", 3) == 0) return read_rounded(r, TYPE_F64);
@@ -166,7 +224,8 @@ static Node *read_name(Reader *r) {
     memcpy(name, s, n);
     name[n] = 0;
     const Op op = op_by_name(name);
-    if (op == OP_COUNT) return fail(r, "unknown operation");
+    if (op == OP_COUNT || op_is_reduction(op) || op == OP_ELEMENTS || op == OP_INDEX)
+        return fail(r, "unknown operation");
     Node *arg[3] = {NULL, NULL, NULL};
     for (int k = 0; k < op_info[op].nargs; k++) {
         if (k) expect(r, ",");
@@ -295,7 +354,10 @@ static void read_vars(Reader *r) {
         else if (take(r, "cotangent"))
             kind = VAR_COTANGENT;
         const char *name = read_word(r);
-        bind(r, name, graph_var(r->g, kind, name, r->g->real, kind == VAR_PARAM ? 0 : AXES_REST));
+        AxisSet order[MAX_AXES + 1] = {AXES_REST};
+        size_t rank = kind != VAR_PARAM;
+        if (*r->at == '[' && !read_axes(r, order, &rank)) return;
+        bind(r, name, graph_array(r->g, kind, name, r->g->real, order, rank));
     } while (!r->error && take(r, ","));
     expect(r, ")");
 }
@@ -311,6 +373,15 @@ static void read_where(Reader *r, const char *where) {
     } while (!r->error && take(r, ","));
     skip_space(r);
     if (!r->error && *r->at) fail(r, "something behind the end");
+}
+
+/* `=`, or axes and then `=`. */
+static bool names_output(Reader *r) {
+    skip_space(r);
+    if (*r->at == '[')
+        while (*r->at && *r->at++ != ']') {
+        }
+    return take(r, "=");
 }
 
 Graph *graph_read(Arena *arena, const char *text, Type real, const char **error, size_t *at) {
@@ -329,13 +400,25 @@ Graph *graph_read(Arena *arena, const char *text, Type real, const char **error,
         read_where(&r, where);
         r.at = body;
         const bool named =
-            take(&r, "(") && name_length(&r) > 0 && (r.at += name_length(&r), take(&r, "="));
+            take(&r, "(") && name_length(&r) > 0 && (r.at += name_length(&r), names_output(&r));
         r.at = body;
         if (named) {
             take(&r, "(");
             do {
                 const char *name = read_word(&r);
-                if (expect(&r, "=")) graph_output(r.g, name, read_cond(&r));
+                AxisSet order[MAX_AXES + 1];
+                size_t rank = 0;
+                const bool given = *r.at == '[';
+                if (given) read_axes(&r, order, &rank);
+                if (!expect(&r, "=")) break;
+                Node *value = read_cond(&r);
+                const AxisSet axes = union_of(order, rank);
+                if (given && (value->axes & ~axes))
+                    fail(&r, "an output with too few axes");
+                else if (given)
+                    graph_output_over(r.g, name, value, axes);
+                else
+                    graph_output(r.g, name, value);
             } while (!r.error && take(&r, ","));
             expect(&r, ")");
         } else {

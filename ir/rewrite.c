@@ -331,7 +331,7 @@ static Node *settle(Rewriter *w, Node *n, size_t first, int budget) {
     if (n->id < first || n->nargs == 0 || budget <= 0) return n;
     Node *arg[3] = {NULL, NULL, NULL};
     for (int k = 0; k < n->nargs; k++) arg[k] = settle(w, n->arg[k], first, budget - 1);
-    Node *now = simplify_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
+    Node *now = simplify_like(g, n, arg);
     const char *name = NULL;
     const size_t before = g->nnodes;
     Node *next =
@@ -363,7 +363,7 @@ static size_t apply_table(Graph *g, bool late, RewriteTrace *trace, void *user) 
         Node *arg[3] = {NULL, NULL, NULL};
         for (int k = 0; k < n->nargs; k++) arg[k] = map[n->arg[k]->id];
         const size_t before = g->nnodes;
-        Node *now = simplify_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
+        Node *now = simplify_like(g, n, arg);
         /* simplification may have made inner nodes that a rule matches */
         now = settle(&w, now, before < now->id ? before : now->id, LONGEST_CHAIN);
         map[i] = now;

@@ -115,6 +115,8 @@ static Node *simplify_add(Graph *g, Node *a, Node *b) {
     if (is_negative_const(b)) return simple(g, OP_SUB, a, raw(g, OP_NEG, b, NULL));
     if (is_negative_const(a)) return simple(g, OP_SUB, b, raw(g, OP_NEG, a, NULL));
     if (a == b) return simple(g, OP_MUL, graph_float(g, (Type)a->type, 2), a);
+    if (a->op == OP_SUM && b->op == OP_SUM && a->attr == b->attr && a->axes == b->axes)
+        return graph_reduce(g, OP_SUM, simple(g, OP_ADD, a->arg[0], b->arg[0]), a->attr);
     if (a->op == OP_COND && b->op == OP_COND && a->arg[0] == b->arg[0])
         return simplify_op(g, OP_COND, a->arg[0], simple(g, OP_ADD, a->arg[1], b->arg[1]),
                            simple(g, OP_ADD, a->arg[2], b->arg[2]));
@@ -306,4 +308,9 @@ Node *simplify_op(Graph *g, Op op, Node *a, Node *b, Node *c) {
     Node *n = identities(g, op, a, b, c);
     g->simplifying--;
     return n;
+}
+
+Node *simplify_like(Graph *g, const Node *n, Node *const arg[3]) {
+    if (op_is_reduction((Op)n->op)) return graph_reduce(g, (Op)n->op, arg[0], n->attr);
+    return simplify_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
 }

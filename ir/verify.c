@@ -60,6 +60,12 @@ static const char *check_node(const Graph *g, const Node *n, Stage stage) {
         if (n->arg[k]->id >= n->id) return "an argument that comes after its user";
         axes |= n->arg[k]->axes;
     }
+    if (op_is_reduction((Op)n->op)) {
+        if (!n->attr || (n->attr & ~axes)) return "a reduction over axes that are not there";
+        axes &= ~n->attr;
+    } else if (n->op == OP_INDEX) {
+        axes = n->attr;
+    }
     if (axes != n->axes) return "axes that are not its arguments'";
     if ((n->op == OP_ISHL || n->op == OP_ISHR || n->op == OP_USHR) &&
         (!node_is_const(n->arg[1]) || n->arg[1]->bits >= (n->type == TYPE_I32 ? 32u : 64u)))
@@ -71,6 +77,7 @@ const char *graph_verify(const Graph *g, Stage stage) {
     bool *needed = ARENA_ARRAY(g->arena, bool, g->nnodes + 1);
     for (size_t i = 0; i < g->nouts; i++) {
         if (!g->outs[i].node) return "an output without a value";
+        if (g->outs[i].node->axes & ~g->outs[i].axes) return "an output with too few axes";
         needed[g->outs[i].node->id] = true;
     }
     for (size_t i = g->nnodes; i-- > 0;) {

@@ -374,6 +374,13 @@ static void operation(Writer *w, const Node *n, Buf *out) {
         cast(w, "uint32_t", n->arg[0], out);
         return;
     case OP_GUARD: /* in a block of its own */
+    case OP_SUM:
+    case OP_PROD:
+    case OP_LARGEST:
+    case OP_SMALLEST:
+    case OP_IFIRST:
+    case OP_ELEMENTS:
+    case OP_INDEX:
     case OP_CONST:
     case OP_VAR:
     case OP_BAD:

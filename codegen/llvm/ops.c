@@ -224,6 +224,15 @@ LLVMValueRef op_emit(Build *b, const Node *n, LLVMValueRef const arg[3]) {
     case OP_INARROW:
         return LLVMBuildTrunc(at, x, type, "");
 
+        /* Of the loops, not of one operation. */
+    case OP_SUM:
+    case OP_PROD:
+    case OP_LARGEST:
+    case OP_SMALLEST:
+    case OP_IFIRST:
+    case OP_ELEMENTS:
+    case OP_INDEX:
+
         /* Rows that expansion has rewritten. */
 #define PRIM(id, name, sig, props, d0, d1, d2)
 #define EXPAND(id, name, sig, props, d0, d1, d2) case OP_##id:
