@@ -69,12 +69,10 @@ static void grow_table(Graph *g) {
     g->table_cap = cap;
 }
 
-/* The node equal to `like`, made now if there is none. `like->num` is copied. */
-static Node *intern_node(Graph *g, const Node *like) {
+/* A node like this one, whether there is one or not. `like->num` is copied. */
+static Node *make_node(Graph *g, const Node *like) {
     if (g->nnodes > g->table_cap) grow_table(g);
     const size_t at = hash_node(like) & (g->table_cap - 1);
-    for (Node *n = g->table[at]; n; n = n->next)
-        if (same_node(n, like)) return n;
     Node *n = ARENA_NEW(g->arena, Node);
     *n = *like;
     if (like->num) {
@@ -89,6 +87,13 @@ static Node *intern_node(Graph *g, const Node *like) {
     g->table[at] = n;
     *ARENA_PUSH(g->arena, g->nodes, g->nnodes, g->nodes_cap) = n;
     return n;
+}
+
+/* The node equal to `like`, made now if there is none. */
+static Node *intern_node(Graph *g, const Node *like) {
+    for (Node *n = g->table[hash_node(like) & (g->table_cap - 1)]; n; n = n->next)
+        if (same_node(n, like)) return n;
+    return make_node(g, like);
 }
 
 /* ---- leaves ---- */
@@ -108,7 +113,7 @@ Node *graph_array(Graph *g, VarKind kind, const char *name, Type type, const Axi
         while (order[i] >> v.order[i] != 1) v.order[i]++;
         like.axes |= order[i];
     }
-    v.node = intern_node(g, &like);
+    v.node = make_node(g, &like); /* one for each variable, also where others were dropped */
     *ARENA_PUSH(g->arena, g->vars, g->nvars, g->vars_cap) = v;
     return v.node;
 }
@@ -303,6 +308,17 @@ Node *graph_op(Graph *g, Op op, Node *a, Node *b, Node *c) {
                        .axes = axes,
                        .arg = {a, b, c}};
     return intern_node(g, &like);
+}
+
+void graph_drop_unused(Graph *g, VarKind kind) {
+    const bool *needed = graph_needed(g);
+    size_t kept = 0;
+    for (size_t i = 0; i < g->nvars; i++) {
+        if (g->vars[i].kind == kind && !needed[g->vars[i].node->id]) continue;
+        g->vars[i].node->attr = (uint32_t)kept; /* variables are not looked up in the table */
+        g->vars[kept++] = g->vars[i];
+    }
+    g->nvars = kept;
 }
 
 Node *graph_elements(Graph *g, Type type, AxisSet axes) {

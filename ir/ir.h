@@ -84,6 +84,7 @@ typedef struct {
     Node *node;
     uint8_t order[MAX_AXES + 1]; /* its axes from the outermost: bit numbers, of which 0 is `..` */
     uint8_t rank;                /* how many there are */
+    Node *init;                  /* of a learnable: what it begins with, a constant; or NULL */
 } Var;
 
 typedef struct {
@@ -149,6 +150,8 @@ Node *graph_array(Graph *g, VarKind kind, const char *name, Type type, const Axi
 /* `axes` are those of the array; without them, as an elementwise function's. */
 void graph_output_over(Graph *g, const char *name, Node *value, AxisSet axes);
 void graph_output(Graph *g, const char *name, Node *value);
+/* Takes variables of that kind that no output needs away. */
+void graph_drop_unused(Graph *g, VarKind kind);
 /* A new axis, as a set of one; 0 where there are MAX_AXES already. */
 AxisSet graph_axis(Graph *g, const char *name, uint64_t size);
 
