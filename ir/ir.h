@@ -384,15 +384,61 @@ typedef struct {
 /* One node to compute: a load for a variable, an operation else; constants have no steps. Steps
  * stand in topological order; those under a GUARD's slow edge that nothing else needs stand in that
  * guard's block, which is computed only where it is entered. */
+typedef enum {
+    STEP_COMPUTE,
+    STEP_BUFFER, /* from the output `slot`, where an earlier pass has put it */
+    STEP_SAVED   /* a reduction of an earlier nest: Plan.saved[slot] */
+} StepFrom;
 typedef struct PlanBlock PlanBlock;
 typedef struct {
     const Node *node;
     const PlanBlock *slow; /* GUARD only: what must be computed before its slow value */
+    StepFrom from;
+    uint32_t slot;
 } PlanStep;
 struct PlanBlock {
     PlanStep *steps;
     size_t count, cap;
 };
+
+/* What a pass stores for each element: a value in the array Plan.args[arg]. */
+typedef struct {
+    const Node *node;
+    uint32_t arg;
+} PlanStore;
+
+/* A run of axes that everything treats as one, so that one loop does for them. */
+typedef struct {
+    AxisSet axes;
+} PlanGroup;
+
+/* One loop over the inner group. */
+typedef struct {
+    PlanBlock before; /* for each element of the outer groups, in front of this loop */
+    PlanBlock body;
+    const Node **reductions; /* that are complete behind this loop */
+    size_t nreductions;
+    PlanStore *stores; /* outputs, and values that a later pass reads back (STEP_BUFFER) */
+    size_t nstores;
+} PlanPass;
+
+/* Loops over the outer groups, from the outermost, and in them one loop after the other over the
+ * inner group. Lanes of vectors are elements of the inner group or, with `across`, of the last outer
+ * one. */
+typedef struct {
+    PlanBlock uniform; /* once, in front of everything */
+    uint8_t *outer;    /* groups */
+    size_t nouter;
+    uint8_t inner;
+    bool across;
+    PlanPass *passes;
+    size_t npasses;
+    PlanBlock after; /* for each element of the outer groups, behind the last loop */
+    PlanStore *stores;
+    size_t nstores;
+    uint32_t *saved; /* of Plan.saved: reductions of this nest for later ones */
+    size_t nsaved;
+} PlanNest;
 
 typedef struct {
     const char *symbol; /* elu_forward */
@@ -403,10 +449,21 @@ typedef struct {
     size_t nargs;
     PlanArg *params; /* run-time params */
     size_t nparams;
+    PlanGroup *groups; /* in the order of the axes */
+    size_t ngroups;
+    PlanNest *nests;
+    size_t nnests;
+    const Node **saved; /* each an array over the outer groups of its nest in the workspace */
+    size_t nsaved;
+    /* Of an elementwise kernel, which is one nest of one pass over one group: */
+    bool elementwise;
     PlanBlock uniform; /* computed once for a call: depends on no axis */
     PlanBlock loop;    /* computed for every element */
 } Plan;
 
+/* Splits reductions over several axes where not everything that they reduce treats these as one,
+ * from the innermost outwards; in front of plan_make. */
+void plan_split(Graph *g);
 Plan *plan_make(Graph *g, KernelKind kind, const char *symbol);
 void plan_print(const Plan *p, Buf *out);
 

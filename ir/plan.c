@@ -1,67 +1,11 @@
-/* From an expanded graph to a kernel: its arguments in order, and what is computed where.
+/* From an expanded graph to a kernel: its arguments in order, and its loops (schedule.c).
  *
  * Arrays of halves (f16, bf16) are widened where they are read and narrowed where they are written:
- * that is a matter of their arguments' types, and no step.
- *
- * What depends on no axis is computed once for a call; the rest for every element. A step that only
- * the slow value of one GUARD needs stands in that guard's block: the place of a step is the
- * innermost block that all its uses are in. */
+ * that is a matter of their arguments' types, and no step. */
 #include <assert.h>
 #include <string.h>
 
-#include "ir.h"
-
-typedef struct Place Place;
-struct Place {
-    Place *parent;
-    int depth;
-    PlanBlock *block;
-};
-
-static Place *common(Place *p, Place *q) {
-    while (p != q)
-        if (p->depth >= q->depth)
-            p = p->parent;
-        else
-            q = q->parent;
-    return p;
-}
-
-static void use(Place **places, const Node *n, Place *at) {
-    places[n->id] = places[n->id] ? common(places[n->id], at) : at;
-}
-
-static void place_steps(Plan *p) {
-    const Graph *g = p->graph;
-    Arena *arena = g->arena;
-    Place **places = ARENA_ARRAY(arena, Place *, g->nnodes + 1); /* NULL: not needed */
-    Place **slow = ARENA_ARRAY(arena, Place *, g->nnodes + 1);   /* of a GUARD: its block */
-    Place loop = {NULL, 0, &p->loop}, uniform = {NULL, 0, &p->uniform};
-    for (size_t i = 0; i < g->nouts; i++)
-        use(places, g->outs[i].node, g->outs[i].node->axes ? &loop : &uniform);
-    for (size_t i = g->nnodes; i-- > 0;) {
-        const Node *n = g->nodes[i];
-        if (!places[i]) continue;
-        if (n->axes == 0) places[i] = &uniform; /* a GUARD among them computes both sides */
-        for (int k = 0; k < n->nargs; k++) {
-            Place *at = places[i];
-            if (n->op == OP_GUARD && k == 1 && n->axes != 0) {
-                slow[i] = ARENA_NEW(arena, Place);
-                *slow[i] = (Place){places[i], places[i]->depth + 1, ARENA_NEW(arena, PlanBlock)};
-                at = slow[i];
-            }
-            if (n->arg[k]->axes == 0) at = &uniform;
-            use(places, n->arg[k], at);
-        }
-    }
-    for (size_t i = 0; i < g->nnodes; i++) {
-        const Node *n = g->nodes[i];
-        if (!places[i] || n->op == OP_CONST) continue;
-        PlanBlock *b = places[i]->block;
-        *ARENA_PUSH(arena, b->steps, b->count, b->cap) =
-            (PlanStep){n, slow[i] ? slow[i]->block : NULL};
-    }
-}
+#include "schedule.h"
 
 /* Of the elements of an array that holds this node's values. */
 static Type stored(const Graph *g, const Node *n) {
@@ -92,7 +36,13 @@ Plan *plan_make(Graph *g, KernelKind kind, const char *symbol) {
     for (size_t i = 0; i < g->nouts; i++)
         p->args[p->nargs++] =
             (PlanArg){g->outs[i].name, stored(g, g->outs[i].node), VAR_INPUT, true, (uint32_t)i};
-    place_steps(p);
+    const char *error = schedule(p);
+    assert(!error);
+    (void)error;
+    if (p->elementwise) {
+        p->uniform = p->nests[0].passes[0].before;
+        p->loop = p->nests[0].passes[0].body;
+    }
     return p;
 }
 
@@ -130,6 +80,53 @@ static size_t count_guards(const PlanBlock *b) {
     return n;
 }
 
+static void print_groups(const Plan *p, const uint8_t *groups, size_t n, Buf *out) {
+    const Graph *g = p->graph;
+    for (size_t i = 0; i < n; i++) {
+        const AxisSet axes = p->groups[groups[i]].axes;
+        const char *sign = i ? ", " : "";
+        for (unsigned bit = 0; bit <= MAX_AXES; bit++)
+            if (axes >> bit & 1) {
+                buf_printf(out, "%s%s", sign, bit ? g->axes[bit - 1].name : "..");
+                sign = "*";
+            }
+    }
+}
+
+static void print_stores(const Plan *p, const PlanStore *stores, size_t n, Buf *out) {
+    for (size_t i = 0; i < n; i++)
+        buf_printf(out, "%s%s", i ? ", " : ", stores ", p->args[stores[i].arg].name);
+}
+
+static void print_nest(const Plan *p, const PlanNest *nest, Buf *out) {
+    int indent = 4;
+    if (nest->nouter) {
+        buf_puts(out, "    for each ");
+        print_groups(p, nest->outer, nest->nouter, out);
+        buf_puts(out, nest->across ? ", in vectors of the last\n" : "\n");
+        indent = 8;
+    }
+    for (size_t k = 0; k < nest->npasses; k++) {
+        const PlanPass *pass = &nest->passes[k];
+        if (pass->before.count) buf_printf(out, "%*sonce: %zu steps\n", indent, "", pass->before.count);
+        buf_printf(out, "%*sover ", indent, "");
+        print_groups(p, &nest->inner, 1, out);
+        buf_printf(out, ": %zu steps", pass->body.count);
+        for (size_t i = 0; i < pass->nreductions; i++)
+            buf_printf(out, ", %s", op_info[pass->reductions[i]->op].name);
+        print_stores(p, pass->stores, pass->nstores, out);
+        buf_putc(out, '\n');
+        if (count_guards(&pass->body))
+            buf_printf(out, "%*sslow paths: %zu, of %zu steps\n", indent + 4, "",
+                       count_guards(&pass->body), count_slow(&pass->body));
+    }
+    if (nest->after.count || nest->nstores) {
+        buf_printf(out, "%*sthen: %zu steps", indent, "", nest->after.count);
+        print_stores(p, nest->stores, nest->nstores, out);
+        buf_putc(out, '\n');
+    }
+}
+
 void plan_print(const Plan *p, Buf *out) {
     buf_printf(out, "%s(n", p->symbol);
     for (size_t i = 0; i < p->nparams; i++)
@@ -137,9 +134,14 @@ void plan_print(const Plan *p, Buf *out) {
     for (size_t i = 0; i < p->nargs; i++)
         buf_printf(out, ", %s%s *%s", p->args[i].output ? "" : "const ", type_name(p->args[i].type),
                    p->args[i].name);
-    buf_printf(out, ")\n    once: %zu steps\n    for each element: %zu steps\n", p->uniform.count,
-               p->loop.count);
-    if (count_guards(&p->loop))
-        buf_printf(out, "    slow paths: %zu, of %zu steps\n", count_guards(&p->loop),
-                   count_slow(&p->loop));
+    buf_puts(out, ")\n");
+    if (p->elementwise) {
+        buf_printf(out, "    once: %zu steps\n    for each element: %zu steps\n", p->uniform.count,
+                   p->loop.count);
+        if (count_guards(&p->loop))
+            buf_printf(out, "    slow paths: %zu, of %zu steps\n", count_guards(&p->loop),
+                       count_slow(&p->loop));
+        return;
+    }
+    for (size_t i = 0; i < p->nnests; i++) print_nest(p, &p->nests[i], out);
 }

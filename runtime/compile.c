@@ -47,6 +47,7 @@ Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_e
     limit_ends(g);
     if (wide) promote_graph(g);
     expand_graph(g);
+    plan_split(g);
     STAGE_DONE(STAGE_EXPANDED);
     return g;
 }
