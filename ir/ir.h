@@ -412,6 +412,12 @@ typedef struct {
     AxisSet axes;
 } PlanGroup;
 
+/* A size in the signature: of all axes that `..` stands for, or of one that the call decides. */
+typedef struct {
+    const char *name;
+    AxisSet axis;
+} PlanSize;
+
 /* One loop over the inner group. */
 typedef struct {
     PlanBlock before; /* for each element of the outer groups, in front of this loop */
@@ -449,6 +455,8 @@ typedef struct {
     size_t nargs;
     PlanArg *params; /* run-time params */
     size_t nparams;
+    PlanSize *sizes; /* what the signature begins with */
+    size_t nsizes;
     PlanGroup *groups; /* in the order of the axes */
     size_t ngroups;
     PlanNest *nests;
@@ -461,6 +469,8 @@ typedef struct {
     PlanBlock loop;    /* computed for every element */
 } Plan;
 
+/* Whether something is saved that is more than a number. */
+bool plan_needs_workspace(const Plan *p);
 /* Splits reductions over several axes where not everything that they reduce treats these as one,
  * from the innermost outwards; in front of plan_make. */
 void plan_split(Graph *g);

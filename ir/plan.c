@@ -20,6 +20,20 @@ static void add_args(Plan *p, VarKind kind) {
                 (PlanArg){g->vars[i].name, stored(g, g->vars[i].node), kind, false, (uint32_t)i};
 }
 
+/* `..` is the number of rows where other axes have names, and of all elements where none has. */
+static void add_sizes(Plan *p) {
+    const Graph *g = p->graph;
+    AxisSet all = 0;
+    for (size_t i = 0; i < g->nvars; i++) all |= g->vars[i].node->axes;
+    for (size_t i = 0; i < g->nouts; i++) all |= g->outs[i].axes;
+    p->sizes = ARENA_ARRAY(g->arena, PlanSize, g->naxes + 1);
+    if (all & AXES_REST)
+        p->sizes[p->nsizes++] = (PlanSize){all == AXES_REST ? "n" : "rows", AXES_REST};
+    for (size_t i = 0; i < g->naxes; i++)
+        if (all >> (i + 1) & 1 && !g->axes[i].size)
+            p->sizes[p->nsizes++] = (PlanSize){g->axes[i].name, (AxisSet)2 << i};
+}
+
 Plan *plan_make(Graph *g, KernelKind kind, const char *symbol) {
     assert(g->expanded);
     Plan *p = ARENA_NEW(g->arena, Plan);
@@ -36,6 +50,7 @@ Plan *plan_make(Graph *g, KernelKind kind, const char *symbol) {
     for (size_t i = 0; i < g->nouts; i++)
         p->args[p->nargs++] =
             (PlanArg){g->outs[i].name, stored(g, g->outs[i].node), VAR_INPUT, true, (uint32_t)i};
+    add_sizes(p);
     const char *error = schedule(p);
     assert(!error);
     (void)error;
@@ -44,6 +59,12 @@ Plan *plan_make(Graph *g, KernelKind kind, const char *symbol) {
         p->loop = p->nests[0].passes[0].body;
     }
     return p;
+}
+
+bool plan_needs_workspace(const Plan *p) {
+    for (size_t i = 0; i < p->nsaved; i++)
+        if (p->saved[i]->axes) return true;
+    return false;
 }
 
 static const char *type_name(Type t) {
@@ -128,7 +149,9 @@ static void print_nest(const Plan *p, const PlanNest *nest, Buf *out) {
 }
 
 void plan_print(const Plan *p, Buf *out) {
-    buf_printf(out, "%s(n", p->symbol);
+    buf_printf(out, "%s(", p->symbol);
+    for (size_t i = 0; i < p->nsizes; i++)
+        buf_printf(out, "%s%s", i ? ", " : "", p->sizes[i].name);
     for (size_t i = 0; i < p->nparams; i++)
         buf_printf(out, ", %s %s", type_name(p->params[i].type), p->params[i].name);
     for (size_t i = 0; i < p->nargs; i++)

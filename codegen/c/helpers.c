@@ -34,6 +34,8 @@ const char *helper_text(Helper h) {
         return file_text("bf16.c.in");
     case HELPER_F16:
         return file_text("f16.c.in");
+    case HELPER_REDUCE:
+        return file_text("reduce.c.in");
     case HELPER_PRODUCT_64:
         return file_text("product_64.c.in");
     case HELPER_PRODUCT_F32:

@@ -132,6 +132,7 @@ static const char *const taken[] = {"alignas",
                                     "bits_f64",
                                     "from_bits_f32",
                                     "from_bits_f64",
+                                    "workspace",
                                     "widen_bf16",
                                     "narrow_bf16",
                                     "widen_f16",
@@ -234,13 +235,30 @@ const char **c_argument_names(const Plan *p) {
     return names;
 }
 
+const char **c_size_names(const Plan *p, const char *const *names) {
+    Arena *arena = p->graph->arena;
+    const size_t n = p->nparams + p->nargs;
+    const char **all = ARENA_ARRAY(arena, const char *, n + p->nsizes + 1);
+    for (size_t i = 0; i < n; i++) all[i] = names[i];
+    for (size_t i = 0; i < p->nsizes; i++) {
+        const char *name = p->sizes[i].name;
+        if (strcmp(name, "n") != 0) name = c_identifier(arena, name); /* no argument is called n */
+        all[n + i] = unused_name(arena, name, all, n + i);
+    }
+    return all + n;
+}
+
 void c_prototype(const Plan *p, const char *const *names, Buf *out) {
-    buf_printf(out, "void %s(size_t n", p->symbol);
+    const char **sizes = c_size_names(p, names);
+    buf_printf(out, "void %s(", p->symbol);
+    for (size_t i = 0; i < p->nsizes; i++)
+        buf_printf(out, "%ssize_t %s", i ? ", " : "", sizes[i]);
     for (size_t i = 0; i < p->nparams; i++)
         buf_printf(out, ", %s %s", c_type(p->params[i].type), names[i]);
     for (size_t i = 0; i < p->nargs; i++)
         buf_printf(out, ", %s%s *%s", p->args[i].output ? "" : "const ", c_type(p->args[i].type),
                    names[p->nparams + i]);
+    if (plan_needs_workspace(p)) buf_printf(out, ", %s *workspace", c_type(p->graph->real));
     buf_putc(out, ')');
 }
 

@@ -26,7 +26,19 @@ static bool has_sqrt(const Graph *g) {
     return false;
 }
 
-static void function(const Plan *p, bool helpers[HELPER_COUNT], Buf *out) {
+typedef struct {
+    bool helpers[HELPER_COUNT], reduces[REDUCTIONS], lanes[REDUCTIONS];
+} Used;
+
+static void note_used(Used *used, const Writer *w) {
+    for (int h = 0; h < HELPER_COUNT; h++) used->helpers[h] = used->helpers[h] || w->helpers[h];
+    for (int r = 0; r < REDUCTIONS; r++) {
+        used->reduces[r] = used->reduces[r] || w->reduces[r];
+        used->lanes[r] = used->lanes[r] || w->lanes[r];
+    }
+}
+
+static void function(const Plan *p, Used *used, Buf *out) {
     const Graph *g = p->graph;
     Arena *arena = g->arena;
     const char **names = c_argument_names(p);
@@ -41,6 +53,12 @@ static void function(const Plan *p, bool helpers[HELPER_COUNT], Buf *out) {
     writer_init(&w, p, names);
     w.variables = variables;
     write_prologue(&w, 4, out);
+    if (!p->elementwise) {
+        write_nests(&w, names, out);
+        buf_puts(out, "}\n");
+        note_used(used, &w);
+        return;
+    }
     write_block(&w, &p->uniform, 4, out);
     if (!has_sqrt(g)) buf_puts(out, "    EACH_ELEMENT\n");
     buf_puts(out, "    for (size_t i = 0; i < n; i++) {\n");
@@ -89,7 +107,7 @@ static void function(const Plan *p, bool helpers[HELPER_COUNT], Buf *out) {
         if (!needed[g->vars[p->params[i].index].node->id])
             buf_printf(out, "    (void)%s;\n", names[i]);
     buf_puts(out, "}\n");
-    for (int h = 0; h < HELPER_COUNT; h++) helpers[h] = helpers[h] || w.helpers[h];
+    note_used(used, &w);
 }
 
 static void comment_lines(const char *text, Buf *out) {
@@ -113,7 +131,7 @@ static void comment_lines(const char *text, Buf *out) {
 
 void c_source(const Plan *const *plans, size_t n, const CFile *file, Buf *out) {
     Buf functions;
-    bool helpers[HELPER_COUNT] = {false};
+    Used used = {.helpers = {false}};
     buf_init(&functions, out->arena);
     for (size_t i = 0; i < n; i++) {
         buf_putc(&functions, '\n');
@@ -122,7 +140,7 @@ void c_source(const Plan *const *plans, size_t n, const CFile *file, Buf *out) {
             comment_lines(file->notes[i], &functions);
             buf_puts(&functions, " */\n");
         }
-        function(plans[i], helpers, &functions);
+        function(plans[i], &used, &functions);
     }
     buf_puts(out, "/* Made by actc; standalone C99.\n");
     c_halves_comment(plans, n, " * ", out);
@@ -141,6 +159,7 @@ void c_source(const Plan *const *plans, size_t n, const CFile *file, Buf *out) {
                strrchr(file->base, '/') ? strrchr(file->base, '/') + 1 : file->base);
     buf_puts(out, preamble_text());
     for (int h = 0; h < HELPER_COUNT; h++)
-        if (helpers[h]) buf_printf(out, "\n%s", helper_text((Helper)h));
+        if (used.helpers[h]) buf_printf(out, "\n%s", helper_text((Helper)h));
+    write_reductions(used.reduces, used.lanes, out);
     buf_puts(out, functions.s);
 }

@@ -39,7 +39,7 @@ static void find_added(Writer *w, const bool *needed) {
     for (size_t i = 0; i < g->nouts; i++) w->added[g->outs[i].node->id] = g->storage == TYPE_F16;
     for (size_t i = g->nnodes; i-- > 0;) { /* users stand behind what they use */
         const Node *n = g->nodes[i];
-        const bool adds = n->op == OP_ADD || n->op == OP_SUB;
+        const bool adds = n->op == OP_ADD || n->op == OP_SUB || n->op == OP_SUM;
         const bool passes = n->op == OP_NEG || n->op == OP_ABS || n->op == OP_SELECT ||
                             n->op == OP_GUARD || n->op == OP_WIDEN || n->op == OP_NARROW;
         for (int k = 0; needed[i] && k < n->nargs; k++)
@@ -416,6 +416,10 @@ static bool is_atom(const Node *n) {
 
 static void expression(Writer *w, const Node *n, bool paren, Buf *out) {
     const uint32_t t = w->temporaries[n->id];
+    if (w->texts && w->texts[n->id]) {
+        buf_puts(out, w->texts[n->id]);
+        return;
+    }
     if (t) {
         buf_printf(out, "%s%u", w->prefix, (unsigned)t);
         return;
@@ -454,7 +458,7 @@ void write_store(Writer *w, const PlanArg *a, const Node *n, Buf *out) {
 /* How deep the text of n nests, names counting as nothing. */
 static int nesting(const Writer *w, const Node *n) {
     int deepest = 0;
-    if (w->temporaries[n->id] || is_leaf(n)) return 0;
+    if (w->temporaries[n->id] || is_leaf(n) || (w->texts && w->texts[n->id])) return 0;
     for (int k = 0; k < n->nargs; k++) {
         const int d = nesting(w, n->arg[k]);
         if (d > deepest) deepest = d;
@@ -510,7 +514,9 @@ static void write_steps(Writer *w, const PlanBlock *block, int indent, uint32_t 
         const Node *n = block->steps[i].node;
         if (n->op == OP_GUARD)
             write_guard(w, &block->steps[i], indent, next, out);
-        else if (!is_leaf(n) && (w->uses[n->id] > 1 || nesting(w, n) >= DEEPEST))
+        else if (w->texts && w->texts[n->id])
+            continue;
+        else if (!is_leaf(n) && (w->name_all || w->uses[n->id] > 1 || nesting(w, n) >= DEEPEST))
             declare(w, n, next, indent, out);
     }
 }
@@ -520,6 +526,10 @@ void write_prologue(const Writer *w, int indent, Buf *out) {
         buf_printf(out, "%*sconst float zero_f32 = minus_zero_f32();\n", indent, "");
     if (w->helpers[HELPER_PRODUCT_F64])
         buf_printf(out, "%*sconst double zero_f64 = minus_zero_f64();\n", indent, "");
+}
+
+void write_block_from(Writer *w, const PlanBlock *block, int indent, uint32_t *next, Buf *out) {
+    write_steps(w, block, indent, next, out);
 }
 
 void write_block(Writer *w, const PlanBlock *block, int indent, Buf *out) {
