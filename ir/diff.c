@@ -327,6 +327,14 @@ static Node *nan_where(Graph *g, Node *x, Node *d) {
     return graph_op(g, OP_COND, graph_op(g, OP_EQ, x, x, NULL), d, d);
 }
 
+/* An array like the output's. */
+static Node *cotangent_of(Graph *g, const Output *out) {
+    AxisSet order[MAX_AXES + 1];
+    for (size_t i = 0; i < out->rank; i++) order[i] = (AxisSet)1 << out->order[i];
+    return graph_array(g, VAR_COTANGENT, prefixed(g, "d", out->name), (Type)out->node->type, order,
+                       out->rank);
+}
+
 void diff_backward(Graph *g, bool keep_value) {
     assert(g->nouts == 1);
     Node *y = g->outs[0].node;
@@ -338,8 +346,7 @@ void diff_backward(Graph *g, bool keep_value) {
         if (g->vars[i].kind == VAR_INPUT || g->vars[i].kind == VAR_LEARN)
             wrt[n++] = g->vars[i].node;
     const AxisSet axes = g->outs[0].axes;
-    Node *dy =
-        graph_var(g, VAR_COTANGENT, prefixed(g, "d", g->outs[0].name), (Type)y->type, axes);
+    Node *dy = cotangent_of(g, &g->outs[0]);
     diff_adjoint(g, y, axes, dy, wrt, d, n);
     if (!keep_value) g->nouts = 0;
     for (size_t i = 0; i < n; i++) {
@@ -347,7 +354,8 @@ void diff_backward(Graph *g, bool keep_value) {
         if (needed[wrt[i]->id] && g->vars[wrt[i]->attr].kind == VAR_INPUT &&
             wrt[i]->axes == y->axes)
             dx = nan_where(g, wrt[i], dx);
-        graph_output_over(g, prefixed(g, "d", g->vars[wrt[i]->attr].name), dx, wrt[i]->axes);
+        graph_output_like(g, prefixed(g, "d", g->vars[wrt[i]->attr].name), dx,
+                          &g->vars[wrt[i]->attr]);
     }
 }
 
@@ -361,13 +369,13 @@ void diff_backward2(Graph *g) {
     for (size_t k = 0; k < nouts; k++) {
         Node *dx = g->outs[k].node;
         const AxisSet axes = g->outs[k].axes;
-        Node *ddx =
-            graph_var(g, VAR_COTANGENT, prefixed(g, "d", g->outs[k].name), (Type)dx->type, axes);
+        Node *ddx = cotangent_of(g, &g->outs[k]);
         diff_adjoint(g, dx, axes, ddx, wrt, d, n);
         for (size_t i = 0; i < n; i++)
             sums[i] = sums[i] ? simplify_op(g, OP_ADD, sums[i], d[i], NULL) : d[i];
     }
     g->nouts = 0;
     for (size_t i = 0; i < n; i++)
-        graph_output_over(g, prefixed(g, "d_", g->vars[wrt[i]->attr].name), sums[i], wrt[i]->axes);
+        graph_output_like(g, prefixed(g, "d_", g->vars[wrt[i]->attr].name), sums[i],
+                          &g->vars[wrt[i]->attr]);
 }

@@ -129,7 +129,18 @@ Node *graph_var(Graph *g, VarKind kind, const char *name, Type type, AxisSet axe
 void graph_output_over(Graph *g, const char *name, Node *value, AxisSet axes) {
     assert((value->axes & ~axes) == 0);
     *ARENA_PUSH(g->arena, g->outs, g->nouts, g->outs_cap) =
-        (Output){arena_strdup(g->arena, name), value, axes};
+        (Output){.name = arena_strdup(g->arena, name), .node = value, .axes = axes};
+    Output *out = &g->outs[g->nouts - 1];
+    for (unsigned bit = 0; bit <= MAX_AXES; bit++)
+        if (axes >> bit & 1) out->order[out->rank++] = (uint8_t)bit;
+}
+
+void graph_output_like(Graph *g, const char *name, Node *value, const Var *like) {
+    const Var layout = *like; /* of an array that may move */
+    graph_output_over(g, name, value, layout.node->axes);
+    Output *out = &g->outs[g->nouts - 1];
+    memcpy(out->order, layout.order, sizeof out->order);
+    out->rank = layout.rank;
 }
 
 void graph_output(Graph *g, const char *name, Node *value) {
@@ -371,4 +382,16 @@ bool *graph_needed(const Graph *g) {
         if (needed[i])
             for (int k = 0; k < g->nodes[i]->nargs; k++) needed[g->nodes[i]->arg[k]->id] = true;
     return needed;
+}
+
+bool graph_is_elementwise(const Graph *g) {
+    const bool *needed = graph_needed(g);
+    const AxisSet axes = g->nouts ? g->outs[0].axes : AXES_REST;
+    for (size_t i = 0; i < g->nouts; i++)
+        if (g->outs[i].axes != axes) return false;
+    for (size_t i = 0; i < g->nvars; i++)
+        if (g->vars[i].kind != VAR_PARAM && g->vars[i].node->axes != axes) return false;
+    for (size_t i = 0; i < g->nnodes; i++)
+        if (needed[i] && op_is_reduction((Op)g->nodes[i]->op)) return false;
+    return true;
 }

@@ -2,6 +2,12 @@
  * both or neither, and every array has them side by side in the same order. */
 #include "schedule.h"
 
+static bool adjacent(const uint8_t *order, size_t rank, unsigned a, unsigned b) {
+    for (size_t k = 0; k + 1 < rank; k++)
+        if (order[k] == a) return order[k + 1] == b;
+    return false;
+}
+
 /* Whether bit `b` may follow bit `a` in one group. */
 static bool belong(const Graph *g, const bool *needed, unsigned a, unsigned b) {
     const AxisSet both = (AxisSet)1 << a | (AxisSet)1 << b;
@@ -15,15 +21,15 @@ static bool belong(const Graph *g, const bool *needed, unsigned a, unsigned b) {
         if ((n->axes & both) && (n->axes & both) != both) return false;
     }
     for (size_t i = 0; i < g->nouts; i++) {
-        const AxisSet axes = g->outs[i].axes & both;
-        if (axes && axes != both) return false;
+        const Output *o = &g->outs[i];
+        if (!(o->axes & both)) continue;
+        if ((o->axes & both) != both || !adjacent(o->order, o->rank, a, b)) return false;
     }
     for (size_t i = 0; i < g->nvars; i++) {
         const Var *v = &g->vars[i];
         if (!(v->node->axes & both)) continue;
         if ((v->node->axes & both) != both) return false;
-        for (unsigned k = 0; k < v->rank; k++)
-            if (v->order[k] == a && (k + 1 == v->rank || v->order[k + 1] != b)) return false;
+        if (!adjacent(v->order, v->rank, a, b)) return false;
     }
     return true;
 }
@@ -46,25 +52,11 @@ size_t find_groups(const Graph *g, AxisSet *groups) {
     return n;
 }
 
-/* What treats the axes of a reduction as one does so in everything that is reduced: up to the
- * reductions and the values without any of these axes below it. */
-static bool is_flat(const Graph *g, const Node *n) {
-    bool *seen = ARENA_ARRAY(g->arena, bool, n->id + 1);
-    seen[n->arg[0]->id] = true;
-    for (size_t i = n->id; i-- > 0;) {
-        const Node *m = g->nodes[i];
-        const AxisSet axes = m->axes & n->attr;
-        if (!seen[i] || !axes) continue;
-        if (axes != n->attr) return false;
-        if (op_is_reduction((Op)m->op)) continue;
-        for (int k = 0; k < m->nargs; k++) seen[m->arg[k]->id] = true;
-    }
-    return true;
-}
-
 void plan_split(Graph *g) {
     const size_t count = g->nnodes;
     const bool *needed = graph_needed(g);
+    AxisSet groups[MAX_AXES + 1];
+    const size_t ngroups = find_groups(g, groups);
     Node **map = ARENA_ARRAY(g->arena, Node *, count + 1);
     for (size_t i = 0; i < count; i++) {
         Node *n = g->nodes[i];
@@ -75,12 +67,13 @@ void plan_split(Graph *g) {
             arg[k] = map[n->arg[k]->id];
             changed = changed || arg[k] != n->arg[k];
         }
-        map[i] = changed ? simplify_like(g, n, arg) : n;
-        if (!op_is_reduction((Op)n->op) || (n->attr & (n->attr - 1)) == 0 || is_flat(g, n)) continue;
-        /* the groups of its axes as everything in the graph has them, the last one first */
-        AxisSet groups[MAX_AXES + 1];
+        map[i] = n;
+        if (!op_is_reduction((Op)n->op)) {
+            if (changed) map[i] = graph_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
+            continue;
+        }
         Node *now = arg[0];
-        for (size_t k = find_groups(g, groups); k-- > 0;)
+        for (size_t k = ngroups; k-- > 0;) /* the last group first */
             if (groups[k] & n->attr) now = graph_reduce(g, (Op)n->op, now, groups[k] & n->attr);
         map[i] = now;
     }

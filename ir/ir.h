@@ -91,6 +91,7 @@ typedef struct {
     const char *name;
     Node *node;
     AxisSet axes; /* those of the array, of which the value may lack some */
+    uint8_t order[MAX_AXES + 1], rank; /* as of Var */
 } Output;
 
 typedef struct {
@@ -150,6 +151,8 @@ Node *graph_array(Graph *g, VarKind kind, const char *name, Type type, const Axi
 /* `axes` are those of the array; without them, as an elementwise function's. */
 void graph_output_over(Graph *g, const char *name, Node *value, AxisSet axes);
 void graph_output(Graph *g, const char *name, Node *value);
+/* With the layout of this variable: its gradient. */
+void graph_output_like(Graph *g, const char *name, Node *value, const Var *like);
 /* Takes variables of that kind that no output needs away. */
 void graph_drop_unused(Graph *g, VarKind kind);
 /* A new axis, as a set of one; 0 where there are MAX_AXES already. */
@@ -173,6 +176,8 @@ Node *graph_float(Graph *g, Type type, double v);
 Node *graph_int(Graph *g, Type type, int64_t v);
 Node *graph_bool(Graph *g, bool v);
 Node *graph_bad(Graph *g, Type type);
+/* Whether all arrays have the same axes, and nothing is reduced. */
+bool graph_is_elementwise(const Graph *g);
 /* What the outputs need, by node id: one flag for each node there is now. */
 bool *graph_needed(const Graph *g);
 
@@ -471,8 +476,8 @@ typedef struct {
 
 /* Whether something is saved that is more than a number. */
 bool plan_needs_workspace(const Plan *p);
-/* Splits reductions over several axes where not everything that they reduce treats these as one,
- * from the innermost outwards; in front of plan_make. */
+/* Splits reductions over several axes that not everything in the graph treats as one, from the
+ * innermost outwards; in front of plan_make. */
 void plan_split(Graph *g);
 Plan *plan_make(Graph *g, KernelKind kind, const char *symbol);
 void plan_print(const Plan *p, Buf *out);

@@ -433,7 +433,7 @@ void graph_print(const Graph *g, Buf *out) {
         if (i) buf_puts(out, ", ");
         if (!bare) buf_puts(out, g->outs[i].name);
         if (g->outs[i].axes != usual_axes(g->outs[i].node))
-            put_axes(g, g->outs[i].axes, NULL, 0, out);
+            put_axes(g, g->outs[i].axes, g->outs[i].order, g->outs[i].rank, out);
         if (!bare) buf_puts(out, " = ");
         print(&p, g->outs[i].node, P_COND);
     }

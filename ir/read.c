@@ -384,6 +384,15 @@ static bool names_output(Reader *r) {
     return take(r, "=");
 }
 
+static void read_output(Graph *g, const char *name, Node *value, const AxisSet *order, size_t rank) {
+    graph_output_over(g, name, value, union_of(order, rank));
+    Output *out = &g->outs[g->nouts - 1];
+    for (size_t i = 0; i < rank; i++) {
+        out->order[i] = 0;
+        while (order[i] >> out->order[i] != 1) out->order[i]++;
+    }
+}
+
 Graph *graph_read(Arena *arena, const char *text, Type real, const char **error, size_t *at) {
     Reader r = {.s = text, .at = text, .op = graph_op};
     size_t n = 0;
@@ -416,7 +425,7 @@ Graph *graph_read(Arena *arena, const char *text, Type real, const char **error,
                 if (given && (value->axes & ~axes))
                     fail(&r, "an output with too few axes");
                 else if (given)
-                    graph_output_over(r.g, name, value, axes);
+                    read_output(r.g, name, value, order, rank);
                 else
                     graph_output(r.g, name, value);
             } while (!r.error && take(&r, ","));

@@ -472,7 +472,11 @@ const char *schedule(Plan *p) {
         }
     for (size_t i = 0; i < g->nouts; i++)
         if (!s.written[i]) output_nest(&s, i);
-    p->elementwise = p->nnests == 1 && p->ngroups <= 1 && p->nests[0].npasses == 1 &&
-                     p->nests[0].passes[0].nreductions == 0;
+    bool elements = false;
+    for (size_t i = 0; i < g->nnodes; i++) {
+        const Op op = (Op)g->nodes[i]->op;
+        elements = elements || (s.needed[i] && (op == OP_ELEMENTS || op == OP_INDEX));
+    }
+    p->elementwise = p->nnests == 1 && p->ngroups == 1 && graph_is_elementwise(g) && !elements;
     return NULL;
 }

@@ -65,6 +65,12 @@ static const char *describe(Compilation *c, const CompileJob *job) {
     if (!g || job->kind == ACTC_FORWARD) return text.s;
     const char *y = g->outs[0].name;
     Node *value = g->outs[0].node;
+    if (!graph_is_elementwise(g)) {
+        diff_backward(g, false);
+        rewrite_graph(g, false, NULL, NULL);
+        graph_print(g, &text);
+        return text.s;
+    }
     for (size_t i = 0; i < g->nvars; i++) {
         Node *d;
         diff_reverse(g, value, &g->vars[i].node, &d, 1);

@@ -166,7 +166,8 @@ static const char *element_of_arg(const Nests *t, uint32_t arg) {
     const Graph *g = t->p->graph;
     const PlanArg *a = &t->p->args[arg];
     const char *name = t->names[t->p->nparams + arg];
-    if (a->output) return text(t, "%s[%s]", name, place_of_axes(t, g->outs[a->index].axes));
+    const Output *o = &g->outs[a->index];
+    if (a->output) return text(t, "%s[%s]", name, place(t, o->order, o->rank));
     const Var *v = &g->vars[a->index];
     return text(t, "%s[%s]", name, place(t, v->order, v->rank));
 }
