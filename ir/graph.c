@@ -390,7 +390,7 @@ bool graph_is_elementwise(const Graph *g) {
     for (size_t i = 0; i < g->nouts; i++)
         if (g->outs[i].axes != axes) return false;
     for (size_t i = 0; i < g->nvars; i++)
-        if (g->vars[i].kind != VAR_PARAM && g->vars[i].node->axes != axes) return false;
+        if (g->vars[i].node->axes && g->vars[i].node->axes != axes) return false;
     for (size_t i = 0; i < g->nnodes; i++)
         if (needed[i] && op_is_reduction((Op)g->nodes[i]->op)) return false;
     return true;

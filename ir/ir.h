@@ -176,7 +176,7 @@ Node *graph_float(Graph *g, Type type, double v);
 Node *graph_int(Graph *g, Type type, int64_t v);
 Node *graph_bool(Graph *g, bool v);
 Node *graph_bad(Graph *g, Type type);
-/* Whether all arrays have the same axes, and nothing is reduced. */
+/* Whether all arrays that are more than a number have the same axes, and nothing is reduced. */
 bool graph_is_elementwise(const Graph *g);
 /* What the outputs need, by node id: one flag for each node there is now. */
 bool *graph_needed(const Graph *g);

@@ -52,7 +52,7 @@ static int waits_for(const Schedule *s, const Node *root, int k) {
     for (size_t i = root->id + 1; i-- > 0;) {
         const Node *n = s->g->nodes[i];
         if (!seen[i]) continue;
-        if (n != root && op_is_reduction((Op)n->op)) {
+        if (op_is_reduction((Op)n->op)) {
             if (s->nest_of[i] == NOT_DONE) return -2;
             if (s->nest_of[i] == k && s->pass_of[i] > pass) pass = s->pass_of[i];
             continue;
@@ -352,10 +352,7 @@ static void take_outputs(Schedule *s, int k, unsigned domain) {
         const unsigned axes = groups_of(p, g->outs[i].axes);
         const Node *n = g->outs[i].node;
         if (s->written[i] || (axes != domain && axes != outer)) continue;
-        if (op_is_reduction((Op)n->op) ? s->nest_of[n->id] == NOT_DONE || axes != outer
-                                       : waits_for(s, n, k) == -2)
-            continue;
-        if (op_is_reduction((Op)n->op) && s->nest_of[n->id] != k && !s->slot_of[n->id]) continue;
+        if (waits_for(s, n, k) == -2) continue;
         s->written[i] = true;
         if (axes == domain)
             last->stores[last->nstores++] = (PlanStore){n, output_arg(p, i)};

@@ -38,6 +38,24 @@ static void note_used(Used *used, const Writer *w) {
     }
 }
 
+/* const float x_i = x[i]; for an array that is needed. */
+static void read_element(Writer *w, const char **names, size_t arg, const char *index, int indent,
+                         Buf *out) {
+    const Plan *p = w->plan;
+    const PlanArg *a = &p->args[arg];
+    const char *name = names[p->nparams + arg];
+    if (!graph_needed(p->graph)[p->graph->vars[a->index].node->id]) return;
+    w->variables[a->index] = element_name(p, names, name);
+    Buf element, line;
+    buf_init(&element, out->arena);
+    buf_init(&line, out->arena);
+    buf_printf(&element, "%s[%s]", name, index);
+    buf_printf(&line, "const %s %s = ", c_type(type_arithmetic(a->type)), w->variables[a->index]);
+    write_load(w, a, element.s, &line);
+    buf_putc(&line, ';');
+    write_line(line.s, indent, out);
+}
+
 static void function(const Plan *p, Used *used, Buf *out) {
     const Graph *g = p->graph;
     Arena *arena = g->arena;
@@ -59,25 +77,17 @@ static void function(const Plan *p, Used *used, Buf *out) {
         note_used(used, &w);
         return;
     }
+    const bool *needed = graph_needed(g);
+    for (size_t i = 0; i < p->nargs; i++)
+        if (!p->args[i].output && g->vars[p->args[i].index].node->axes == 0)
+            read_element(&w, names, i, "0", 4, out);
     write_block(&w, &p->uniform, 4, out);
     if (!has_sqrt(g)) buf_puts(out, "    EACH_ELEMENT\n");
     buf_puts(out, "    for (size_t i = 0; i < n; i++) {\n");
     /* everything is read and computed before anything is written: an output may be an input */
-    const bool *needed = graph_needed(g);
-    for (size_t i = 0; i < p->nargs; i++) {
-        const PlanArg *a = &p->args[i];
-        if (a->output || !needed[g->vars[a->index].node->id]) continue;
-        const char *name = names[p->nparams + i];
-        variables[a->index] = element_name(p, names, name);
-        Buf element, line;
-        buf_init(&element, arena);
-        buf_init(&line, arena);
-        buf_printf(&element, "%s[i]", name);
-        buf_printf(&line, "const %s %s = ", c_type(type_arithmetic(a->type)), variables[a->index]);
-        write_load(&w, a, element.s, &line);
-        buf_putc(&line, ';');
-        write_line(line.s, 8, out);
-    }
+    for (size_t i = 0; i < p->nargs; i++)
+        if (!p->args[i].output && g->vars[p->args[i].index].node->axes)
+            read_element(&w, names, i, "i", 8, out);
     write_block(&w, &p->loop, 8, out);
     const bool several = g->nouts > 1;
     for (int pass = several ? 0 : 1; pass < 2; pass++)
