@@ -27,8 +27,6 @@
 
 #include "ir.h"
 
-static const char *emit_block(Build *b, const PlanBlock *block);
-
 static const char *out_of_memory(void) { return backend_fail("out of memory"); }
 
 static const char *internal(const Build *b, const char *what) {
@@ -55,7 +53,7 @@ static LLVMValueRef index_constant(const Build *b, uint64_t v) {
 
 /* The function's argument that holds PlanArg k of the plan. */
 static LLVMValueRef pointer_argument(const Build *b, size_t k) {
-    return LLVMGetParam(b->function, (unsigned)(1 + b->plan->nparams + k));
+    return LLVMGetParam(b->function, (unsigned)(b->plan->nsizes + b->plan->nparams + k));
 }
 
 static LLVMValueRef element(Build *b, Type type, LLVMValueRef array, LLVMValueRef i) {
@@ -89,7 +87,7 @@ static const char *emit_var(Build *b, const Node *n, LLVMValueRef *out) {
     const Plan *p = b->plan;
     const PlanArg *param = find_var(p->params, p->nparams, n->attr);
     if (param) {
-        *out = op_splat(b, n->type, LLVMGetParam(b->function, (unsigned)(1 + (param - p->params))));
+        *out = op_splat(b, n->type, LLVMGetParam(b->function, (unsigned)(p->nsizes + (size_t)(param - p->params))));
         return NULL;
     }
     const PlanArg *a = find_var(p->args, p->nargs, n->attr);
@@ -143,7 +141,7 @@ static bool is_loaded(const Build *b, const Node *n) {
            b->lanes * type_bytes(n->type) <= b->vector_bytes;
 }
 
-static LLVMValueRef value_of(Build *b, const Node *n) {
+LLVMValueRef build_value(Build *b, const Node *n) {
     LLVMValueRef *v = &b->values[n->id];
     if (*v || n->op != OP_CONST) return *v;
     if (is_loaded(b, n)) return *v = loaded_constant(b, n);
@@ -163,7 +161,7 @@ static void expect_not_taken(Build *b, LLVMValueRef branch) {
  * lane. */
 static const char *emit_guard(Build *b, const PlanStep *step, LLVMValueRef *out) {
     const Node *n = step->node;
-    LLVMValueRef cond = value_of(b, n->arg[0]), fast = value_of(b, n->arg[2]);
+    LLVMValueRef cond = build_value(b, n->arg[0]), fast = build_value(b, n->arg[2]);
     if (!cond || !fast) return internal(b, "a step stands before its arguments");
     LLVMBasicBlockRef slow_block = new_block(b, "slow"), join = new_block(b, "join");
     LLVMValueRef any = op_intrinsic(b, "llvm.vector.reduce.or", &b->vector[TYPE_BOOL], 1, &cond, 1);
@@ -171,9 +169,9 @@ static const char *emit_guard(Build *b, const PlanStep *step, LLVMValueRef *out)
     LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(b->at)};
 
     set_block(b, slow_block);
-    const char *error = step->slow ? emit_block(b, step->slow) : NULL;
+    const char *error = step->slow ? build_block(b, step->slow) : NULL;
     if (error) return error;
-    LLVMValueRef slow = value_of(b, n->arg[1]);
+    LLVMValueRef slow = build_value(b, n->arg[1]);
     if (!slow) return internal(b, "a guard's slow value is not computed");
     LLVMValueRef value[2] = {fast, LLVMBuildSelect(b->at, cond, slow, fast, "")};
     LLVMBuildBr(b->at, join);
@@ -188,18 +186,23 @@ static const char *emit_guard(Build *b, const PlanStep *step, LLVMValueRef *out)
 static const char *emit_step(Build *b, const PlanStep *step) {
     const Node *n = step->node;
     LLVMValueRef *out = &b->values[n->id], arg[3] = {NULL, NULL, NULL};
+    if (b->nests) {
+        LLVMValueRef v = nests_step(b, step);
+        if (v) *out = v;
+        if (v) return NULL;
+    }
     if (n->op == OP_VAR) return emit_var(b, n, out);
     if (n->op == OP_GUARD) return emit_guard(b, step, out);
-    if (n->op == OP_CONST) return value_of(b, n) ? NULL : internal(b, "a constant has no value");
+    if (n->op == OP_CONST) return build_value(b, n) ? NULL : internal(b, "a constant has no value");
     for (unsigned k = 0; k < n->nargs; k++) {
-        arg[k] = value_of(b, n->arg[k]);
+        arg[k] = build_value(b, n->arg[k]);
         if (!arg[k]) return internal(b, "a step stands before its arguments");
     }
     *out = op_emit(b, n, arg);
     return *out ? NULL : internal(b, "an operation is not primitive");
 }
 
-static const char *emit_block(Build *b, const PlanBlock *block) {
+const char *build_block(Build *b, const PlanBlock *block) {
     for (size_t i = 0; i < block->count; i++) {
         const char *error = emit_step(b, &block->steps[i]);
         if (error) return error;
@@ -246,7 +249,7 @@ static const char *store_outputs(Build *b) {
         const PlanArg *a = &p->args[k];
         if (!a->output) continue;
         const Node *n = p->graph->outs[a->index].node;
-        LLVMValueRef v = value_of(b, n);
+        LLVMValueRef v = build_value(b, n);
         if (!v || n->type != type_arithmetic(a->type))
             return internal(b, "an output is not computed");
         if (type_is_half(a->type)) v = half_narrow(b, a->type, v);
@@ -261,7 +264,7 @@ static const char *emit_loop(Build *b, LLVMBasicBlockRef after, LLVMValueRef ful
     LLVMPositionBuilderBefore(b->before, LLVMBuildBr(b->at, loop));
     set_block(b, loop);
     LLVMValueRef i = b->i = LLVMBuildPhi(b->at, b->index, "i");
-    const char *error = emit_block(b, &b->plan->loop);
+    const char *error = build_block(b, &b->plan->loop);
     if (!error) error = store_outputs(b);
     b->i = NULL;
     if (error) return error;
@@ -346,6 +349,7 @@ static LLVMValueRef is_zero(Build *b, LLVMValueRef v) {
 /* `args` has room for all arguments. */
 static const char *emit_function(Build *b, LLVMValueRef *args) {
     const Plan *p = b->plan;
+    if (!p->elementwise) return nests_function(b);
     LLVMBasicBlockRef entry = new_block(b, "entry"), setup = new_block(b, "setup"),
                       after = new_block(b, "after"), tail = new_block(b, "tail"),
                       done = new_block(b, "done");
@@ -362,7 +366,7 @@ static const char *emit_function(Build *b, LLVMValueRef *args) {
     LLVMValueRef left = LLVMBuildAnd(b->at, n, index_constant(b, b->lanes - 1), "left");
     LLVMBuildCondBr(b->at, is_zero(b, full), after, setup);
     set_block(b, setup);
-    const char *error = emit_block(b, &p->uniform);
+    const char *error = build_block(b, &p->uniform);
     if (!error) error = emit_loop(b, after, full);
     if (error) return error;
     set_block(b, after);
@@ -404,7 +408,10 @@ static LLVMValueRef emit_call_entry(Build *b, const char *name, LLVMValueRef bod
     LLVMValueRef begin = field(b, call, offsetof(KernelCall, begin), b->index);
     LLVMValueRef end = field(b, call, offsetof(KernelCall, end), b->index);
     unsigned n = 0;
-    args[n++] = LLVMBuildSub(b->at, end, begin, "");
+    if (p->elementwise) args[n++] = LLVMBuildSub(b->at, end, begin, "");
+    LLVMValueRef sizes = field(b, call, offsetof(KernelCall, sizes), b->pointer);
+    for (size_t k = 0; !p->elementwise && k < p->nsizes; k++)
+        args[n++] = field(b, sizes, k * sizeof(uint64_t), b->index);
     LLVMValueRef params =
         p->nparams ? field(b, call, offsetof(KernelCall, params), b->pointer) : NULL;
     for (size_t k = 0; k < p->nparams; k++)
@@ -412,8 +419,10 @@ static LLVMValueRef emit_call_entry(Build *b, const char *name, LLVMValueRef bod
     LLVMValueRef arrays = field(b, call, offsetof(KernelCall, arrays), b->pointer);
     for (size_t k = 0; k < p->nargs; k++) {
         LLVMValueRef array = field(b, arrays, k * sizeof(void *), b->pointer);
-        args[n++] = arg_varies(p, &p->args[k]) ? element(b, p->args[k].type, array, begin) : array;
+        args[n++] = p->elementwise && arg_varies(p, &p->args[k]) ? element(b, p->args[k].type, array, begin) : array;
     }
+    if (plan_needs_workspace(p))
+        args[n++] = field(b, call, offsetof(KernelCall, workspace), b->pointer);
     LLVMTypeRef body_type = LLVMGlobalGetValueType(body);
     LLVMSetTailCall(LLVMBuildCall2(b->at, body_type, body, args, n, ""), 1);
     LLVMBuildRetVoid(b->at);
@@ -465,9 +474,10 @@ static void set_vectors(Build *b, const Variant *v) {
 static LLVMTypeRef plain_type(const Build *b, LLVMTypeRef *types) {
     const Plan *p = b->plan;
     unsigned n = 0;
-    types[n++] = b->index;
+    for (size_t k = 0; k < p->nsizes; k++) types[n++] = b->index;
     for (size_t k = 0; k < p->nparams; k++) types[n++] = b->scalar[p->params[k].type];
     for (size_t k = 0; k < p->nargs; k++) types[n++] = b->pointer;
+    if (plan_needs_workspace(p)) types[n++] = b->pointer;
     return LLVMFunctionType(LLVMVoidTypeInContext(b->context), types, n, 0);
 }
 
@@ -528,7 +538,7 @@ static const char *emit_kernel(Build *b, const Machine *m, bool with_call, LLVMT
 }
 
 static bool plain_is_enough(const Plan *p) {
-    return p->nparams == 0 && p->nargs <= KERNEL_PLAIN_ARRAYS;
+    return p->elementwise && p->nparams == 0 && p->nargs <= KERNEL_PLAIN_ARRAYS;
 }
 
 const char *build_kernel(LLVMModuleRef module, const Machine *machine, const Plan *plan,
@@ -536,7 +546,7 @@ const char *build_kernel(LLVMModuleRef module, const Machine *machine, const Pla
     enum { LONGEST_CPU = 40 };
     Build b = {.context = LLVMGetModuleContext(module), .module = module, .plan = plan};
     const size_t name_size = strlen(plan->symbol) + sizeof BODY_SUFFIX + LONGEST_CPU,
-                 nargs = 1 + plan->nparams + plan->nargs;
+                 nargs = plan->nsizes + plan->nparams + plan->nargs + 1;
     char *name = malloc(name_size);
     LLVMTypeRef *types = calloc(nargs, sizeof *types);
     LLVMValueRef *scratch = calloc(nargs, sizeof *scratch);

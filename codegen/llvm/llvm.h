@@ -94,6 +94,7 @@ typedef struct {
     LLVMValueRef function;
     LLVMValueRef *values; /* by Node.id; vectors */
     LLVMValueRef i;       /* the loop's first element; NULL outside the loop */
+    struct Nests *nests;  /* while a kernel with reductions is made; else NULL */
 } Build;
 
 /* Adds `<symbol>` and `<symbol>__call` to the module; with `loadable` the latter only where the
@@ -102,6 +103,17 @@ const char *build_kernel(LLVMModuleRef module, const Machine *machine, const Pla
                          bool loadable);
 /* Makes LLVM compile the function for this processor. */
 void build_for(LLVMValueRef function, const char *cpu, const char *features);
+
+/* Emits a block of steps; the value of a node, NULL if there is none. */
+const char *build_block(Build *b, const PlanBlock *block);
+LLVMValueRef build_value(Build *b, const Node *n);
+
+/* ---- nests.c: loops for reductions ---- */
+
+/* Fills b->function, for a plan that is not elementwise. */
+const char *nests_function(Build *b);
+/* The value of a step that reads an array or tells of sizes; NULL for others. */
+LLVMValueRef nests_step(Build *b, const PlanStep *step);
 
 /* ---- choose.c: several processors in one object ---- */
 
