@@ -141,7 +141,7 @@ static LLVMValueRef load(Build *b, Type type, LLVMValueRef array, const uint8_t 
         return op_intrinsic(b, "llvm.masked.load", types, 2, args, 4);
     }
     LLVMValueRef buffer = variable(b, b->vector[type], 1);
-    LLVMBuildStore(b->at, LLVMConstNull(b->vector[type]), buffer);
+    LLVMSetAlignment(LLVMBuildStore(b->at, LLVMConstNull(b->vector[type]), buffer), 16);
     copy_lanes(b, type, p, stride, buffer, false);
     v = LLVMBuildLoad2(b->at, b->vector[type], buffer, "");
     LLVMSetAlignment(v, 16);
