@@ -7,7 +7,6 @@
  * decided. */
 #include "frontend.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -489,16 +488,6 @@ static bool bind_input(Lowering *l, const Frame *f, const Input *in, Value arg) 
     return false;
 }
 
-/* A stage's size for the index-th named axis of its definition, or 0. */
-static uint64_t stage_size(const Call *call, size_t index) {
-    if (!call || !call->stage) return 0;
-    for (const Arg *a = call->args; a; a = a->next) {
-        if (a->name || a->param) continue;
-        if (index-- == 0) return strtoull(a->value->text, NULL, 10);
-    }
-    return 0;
-}
-
 /* All named axes of the definition are in the frame, in order of first appearance: those that no
  * input binds are new. Sizes that a stage gives become those of the axes. */
 static void bind_axes(Lowering *l, const Frame *f, const Value *args, const Call *call) {
@@ -514,7 +503,7 @@ static void bind_axes(Lowering *l, const Frame *f, const Value *args, const Call
             bool first = true;
             for (size_t k = 0; k < index; k++) first = first && strcmp(seen[k], a->name) != 0;
             if (!first) continue;
-            const uint64_t size = stage_size(call, index);
+            const uint64_t size = call && call->sizes ? call->sizes[index] : 0;
             seen[index++] = a->name;
             AxisSet set = find_axis(f, a->name);
             if (!set) {
@@ -523,9 +512,6 @@ static void bind_axes(Lowering *l, const Frame *f, const Value *args, const Call
                 if (set) bind_axis(l, f, a, set);
             } else if (size && set != AXES_REST) {
                 NamedAxis *axis = &l->g->axes[__builtin_ctz(set) - 1];
-                if (axis->size && axis->size != size)
-                    REPORT(l, f->up ? f->up : f, call->name_span, DIAG_STAGE_SIZE_DIFFERS,
-                           (int)axis->size, call->name, a->name, (int)size);
                 axis->size = size;
             }
         }
@@ -896,5 +882,5 @@ Graph *frontend_lower_overrides(Arena *arena, const Module *m, const Def *d, Typ
         const Value e = lower(&l, &root, d->grads[i].value);
         graph_output(l.g, d->grads[i].name, e.node);
     }
-    return l.failed ? NULL : l.g;
+    return l.failed || l.reduces ? NULL : l.g;
 }
