@@ -152,7 +152,8 @@ static void propagate(Diff *d, Node *n, Path *path, Node *adjoint) {
     }
 }
 
-void diff_reverse(Graph *g, Node *y, Node *const *wrt, Node **out, size_t n) {
+/* With `ends` the walk goes no further than the n nodes. */
+static void reverse(Graph *g, Node *y, Node *const *wrt, Node **out, size_t n, bool ends) {
     Diff d = {.g = g};
     const size_t count = (size_t)y->id + 1;
     d.parts = ARENA_ARRAY(g->arena, Parts, count);
@@ -162,7 +163,9 @@ void diff_reverse(Graph *g, Node *y, Node *const *wrt, Node **out, size_t n) {
     d.count = count;
     for (size_t i = 0; i < n; i++) {
         out[i] = graph_float(g, (Type)y->type, 0);
-        if (wrt[i]->id < count) d.depends[wrt[i]->id] = d.target[wrt[i]->id] = true;
+        if (wrt[i]->id >= count) continue;
+        d.depends[wrt[i]->id] = true;
+        d.target[wrt[i]->id] = ends;
     }
     for (size_t i = 0; i < count; i++)
         for (int k = 0; k < g->nodes[i]->nargs; k++)
@@ -179,6 +182,10 @@ void diff_reverse(Graph *g, Node *y, Node *const *wrt, Node **out, size_t n) {
         if (d.depends[i] && (!d.target[i] || g->nodes[i] == y))
             propagate(&d, g->nodes[i], path, join(&d, parts, path));
     }
+}
+
+void diff_reverse(Graph *g, Node *y, Node *const *wrt, Node **out, size_t n) {
+    reverse(g, y, wrt, out, n, false);
 }
 
 /* ---- between the cuts ---- */
@@ -272,7 +279,7 @@ static void segment_adjoint(Adjoints *a, Node *n, AxisSet axes) {
         }
         for (int k = 0; k < m->nargs; k++) seen[m->arg[k]->id] = true;
     }
-    diff_reverse(g, n, below, local, count);
+    reverse(g, n, below, local, count, true);
     for (size_t i = count; i-- > 0;) {
         Node *part = simplify_op(g, OP_DMUL, a->adjoint[n->id], local[i], NULL);
         add_adjoint(a, below[i], graph_reduce(g, OP_SUM, part, axes & ~below[i]->axes));

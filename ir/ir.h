@@ -276,8 +276,8 @@ size_t rewrite_exponentials(Graph *g, bool late, RewriteTrace *trace, void *user
 /* ---- diff.c: gradients ---- */
 
 /* The derivative of the (float) node y with respect to each of the n nodes, elementwise: reverse
- * mode with seed 1, which goes no further than these nodes. A condition becomes a path, not a
- * factor: what is not on the path never meets the value. */
+ * mode with seed 1. A condition becomes a path, not a factor: what is not on the path never meets
+ * the value. */
 void diff_reverse(Graph *g, Node *y, Node *const *wrt, Node **d, size_t n);
 /* The vector-Jacobian product of y, whose array has `axes`, with the cotangent dy: for each of the
  * n variables the sum of dy*(dy/dx) over the axes that x does not have. */
