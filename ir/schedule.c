@@ -474,6 +474,8 @@ const char *schedule(Plan *p) {
         const Op op = (Op)g->nodes[i]->op;
         elements = elements || (s.needed[i] && (op == OP_ELEMENTS || op == OP_INDEX));
     }
-    p->elementwise = p->nnests == 1 && p->ngroups == 1 && graph_is_elementwise(g) && !elements;
+    const bool any_shape = p->nsizes == 1 && p->sizes[0].axis == AXES_REST; /* and no axis is fixed */
+    p->elementwise = p->nnests == 1 && p->ngroups == 1 && p->groups[0].axes == AXES_REST && any_shape &&
+                     graph_is_elementwise(g) && !elements;
     return NULL;
 }
