@@ -19,6 +19,18 @@ static Node *derive_once(Graph *g, Node *y, Node *x) {
     return g->outs[0].node;
 }
 
+/* Whether it is a function of numbers: nothing in it has named axes or is reduced. */
+static bool is_of_numbers(const Graph *g) {
+    return graph_is_elementwise(g) && !(g->outs[0].axes & ~AXES_REST);
+}
+
+static actc_status refuse_axes(const Graph *g, const char *command,
+                               actc_diagnostics **diagnostics) {
+    return fail(diagnostics, ACTC_E_UNSUPPORTED,
+                "'%s' has named axes or reductions; %s looks at elementwise functions", g->name,
+                command);
+}
+
 static const Var *find_input(const Graph *g, const char *name) {
     for (size_t i = 0; i < g->nvars; i++)
         if (!name || strcmp(g->vars[i].name, name) == 0) return &g->vars[i];
@@ -41,6 +53,7 @@ static actc_status derive(Compilation *c, const CompileJob *job, const char *wrt
     if (!x && wrt)
         return fail(diagnostics, ACTC_E_NOT_FOUND, "'%s' has no input '%s'", g->name, wrt);
     if (!x) return fail(diagnostics, ACTC_E_NOT_FOUND, "'%s' has no inputs", g->name);
+    if (order && !is_of_numbers(g)) return refuse_axes(g, "derive", diagnostics);
     Node *y = g->outs[0].node;
     for (unsigned i = 0; i < order; i++) y = derive_once(g, y, x->node);
     if (has_overrides(g)) {
@@ -184,6 +197,7 @@ static actc_status evaluate_at(Compilation *c, const CompileJob *job, const actc
     const char *internal_error;
     Graph *g = compile_graph(job, STAGE_STABLE, &internal_error);
     if (!g) return compilation_failure(c, internal_error, diagnostics);
+    if (!is_of_numbers(g)) return refuse_axes(g, "eval", diagnostics);
     mpfr_srcptr *vars = ARENA_ARRAY(job->arena, mpfr_srcptr, g->nvars + 1);
     const actc_status status = read_point(c, job, g, inputs, count, vars, diagnostics);
     if (status != ACTC_OK) return status;
