@@ -235,11 +235,26 @@ typedef struct actc_argument {
     const char *name; /* lives as long as the kernel */
     actc_role role;
     actc_dtype dtype;
+    /* From the outermost, ".." for all that have no name; NULL where the kernel is elementwise. `sizes` are those that the
+     * source fixes, else 0. A number has no axes: its shape is () or (1,). */
+    const char *const *axes;
+    const size_t *sizes;
+    size_t rank;
+    double initial; /* of a learnable that has a default value: what each element begins with */
+    int has_initial;
 } actc_argument;
 
 /* The arrays that the kernel takes, in the order of its C signature. ACTC_E_ARGUMENT beyond the last. */
 ACTC_API size_t actc_kernel_argument_count(const actc_kernel *kernel);
 ACTC_API actc_status actc_kernel_argument(const actc_kernel *kernel, size_t index, actc_argument *out);
+
+/* The sizes that its C signature begins with, by name: "n" of an elementwise kernel, or "rows" and "d"; NULL beyond the
+ * last. */
+ACTC_API size_t actc_kernel_size_count(const actc_kernel *kernel);
+ACTC_API const char *actc_kernel_size_name(const actc_kernel *kernel, size_t index);
+/* How many elements the workspace must hold, for these sizes: of double where the arrays are of it, else of float. Only if
+ * that depends on sizes does the signature end in one. SIZE_MAX: more than memory holds. */
+ACTC_API size_t actc_kernel_workspace(const actc_kernel *kernel, const size_t *sizes);
 
 /* The function itself: for an elementwise kernel `void f(size_t n, const T *input, …, T *output, …)`, n elements each
  * (T is uint16_t for halves), arrays contiguous; output and input may be the same array but not overlap otherwise. Lives as
@@ -269,9 +284,16 @@ typedef struct actc_tensor {
 } actc_tensor;
 #endif
 
+/* The shapes that tensors must have beside the others: fills ndim and shape, which has room for 32 sizes, where ndim is
+ * negative. ACTC_E_SHAPE where the others do not fit. */
+ACTC_API actc_status actc_kernel_shapes(const actc_kernel *kernel, actc_tensor *const *arguments, size_t count,
+                                        actc_diagnostics **diagnostics);
+
 /* Runs the kernel on checked tensors, `count` = actc_kernel_argument_count, in that order. Inputs broadcast against each
- * other as in NumPy, strides are honoured; outputs must have the broadcast shape, gradients their input's. Arrays of
- * outputs may be those of inputs of the same layout but must not overlap otherwise. */
+ * other as in NumPy where the kernel is elementwise; else each dimension is an axis, `..` is what is left over and the
+ * same for all, and an axis has one size everywhere. Strides are honoured; outputs must have the shape that follows,
+ * gradients their input's. Of an elementwise kernel arrays of outputs may be those of inputs of the same layout but must
+ * not overlap otherwise; what overlaps in others is copied. */
 ACTC_API actc_status actc_kernel_run(const actc_kernel *kernel, const actc_tensor *const *arguments, size_t count,
                                      actc_diagnostics **diagnostics);
 

@@ -21,9 +21,21 @@ static actc_role role_of(const PlanArg *a) {
 
 void kernel_free(actc_kernel *k) {
     for (size_t i = 0; i < k->nargs; i++) memory_free((char *)(uintptr_t)k->args[i].name);
+    axes_free(k->axes);
     memory_free(k->args);
     memory_free(k->gradient_of);
     memory_free(k);
+}
+
+/* What a learnable begins with, rounded to the type of its array. */
+static void keep_initial(const Plan *p, const PlanArg *a, actc_argument *arg) {
+    if (a->output || a->kind != VAR_LEARN) return;
+    const Node *init = p->graph->vars[a->index].init;
+    if (!init || !init->num) return;
+    NUMBER_TEMP(v, 53);
+    fold_decode(v, fold_encode(init->num, a->type), a->type);
+    arg->initial = mpfr_get_d(v, MPFR_RNDN);
+    arg->has_initial = 1;
 }
 
 /* The kernel's own copy of what the plan says of its arguments. */
@@ -35,12 +47,21 @@ static actc_kernel *describe(const Allocator *from, const Plan *p, actc_kind kin
     k->args = memory_array(from, p->nargs, sizeof *k->args);
     k->gradient_of = memory_array(from, p->nargs, sizeof *k->gradient_of);
     bool complete = k->args && k->gradient_of;
+    if (complete && !p->elementwise) complete = (k->axes = axes_of_plan(from, p)) != NULL;
     for (size_t i = 0; i < p->nargs && complete; i++) {
         const PlanArg *a = &p->args[i];
         char *name = memory_text(from, a->name, strlen(a->name));
         complete = name != NULL;
         if (!name) break;
-        k->args[k->nargs++] = (actc_argument){name, role_of(a), dtype_of(a->type)};
+        actc_argument *arg = &k->args[k->nargs++];
+        *arg = (actc_argument){.name = name, .role = role_of(a), .dtype = dtype_of(a->type)};
+        if (k->axes) {
+            const KernelLayout *l = &k->axes->layouts[i];
+            arg->rank = l->rank;
+            arg->axes = l->names;
+            arg->sizes = l->sizes;
+        }
+        keep_initial(p, a, arg);
         if (!a->output) k->ninputs++;
         k->gradient_of[i] = NO_ARGUMENT;
         for (size_t j = 0; j < i && a->output; j++)
@@ -88,7 +109,9 @@ static Batch new_batch(Arena *arena, size_t n) {
 }
 
 /* The runtime calls the others by their plain signature. */
-static bool needs_entry(const Plan *p) { return p->nparams || p->nargs > KERNEL_PLAIN_ARRAYS; }
+static bool needs_entry(const Plan *p) {
+    return !p->elementwise || p->nparams || p->nargs > KERNEL_PLAIN_ARRAYS;
+}
 
 /* One object for all plans, in memory, and on disk if `keep`; each kernel becomes an owner of it.
  */
@@ -111,6 +134,7 @@ static actc_status generate(actc_context *ctx, Batch *b, bool keep,
         if (!code_entries(code, &object, b->symbols[i], needs_entry(b->plans[i]), b->kernels[i]))
             status = fail(diagnostics, ACTC_E_BACKEND,
                           "code generation: the kernel's symbols are missing");
+    for (size_t i = 0; i < b->count; i++) keep = keep && b->plans[i]->elementwise;
     if (status == ACTC_OK && keep && (code->image.base || !IMAGE_LOADER))
         status = cache_write(ctx, b->keys, b->count, b->kernels, b->symbols, &object);
     if (object.data) ctx->backend->free_bytes(&object);
@@ -302,6 +326,25 @@ actc_status actc_kernel_argument(const actc_kernel *k, size_t index, actc_argume
     if (!k || !out || index >= k->nargs) return ACTC_E_ARGUMENT;
     *out = k->args[index];
     return ACTC_OK;
+}
+
+size_t actc_kernel_size_count(const actc_kernel *k) {
+    return !k ? 0 : k->axes ? k->axes->nsizes : 1;
+}
+
+const char *actc_kernel_size_name(const actc_kernel *k, size_t index) {
+    if (index >= actc_kernel_size_count(k)) return NULL;
+    if (!k->axes) return "n";
+    const unsigned bit = k->axes->order[index];
+    return bit ? k->axes->names[bit] : k->axes->all ? "n" : "rows";
+}
+
+size_t actc_kernel_workspace(const actc_kernel *k, const size_t *sizes) {
+    if (!k || !k->axes || (!sizes && k->axes->nsizes)) return 0;
+    uint64_t all[MAX_AXES + 1];
+    for (unsigned bit = 0; bit <= MAX_AXES; bit++) all[bit] = k->axes->fixed[bit];
+    for (size_t i = 0; i < k->axes->nsizes; i++) all[k->axes->order[i]] = sizes[i];
+    return axes_workspace(k->axes, all);
 }
 
 actc_function *actc_kernel_function(const actc_kernel *k) { return k ? k->function : NULL; }

@@ -39,13 +39,16 @@ static void put_all(Writer *w, actc_kernel *const *kernels, const char *const *s
             put_number(w, k->args[j].role);
             put_number(w, k->args[j].dtype);
             put_number(w, k->gradient_of[j]);
+            put_number(w, k->args[j].has_initial != 0);
+            put(w, &k->args[j].initial, sizeof k->args[j].initial);
         }
     }
     put_text(w, object->data, object->size);
 }
 
-/* Roles and types are one number each, and so is what a gradient belongs to. */
-_Static_assert(sizeof(void *) != 8 || sizeof(actc_argument) == 16,
+/* Roles and types are one number each, and so is what a gradient belongs to. Kernels whose
+ * arguments have axes are not kept. */
+_Static_assert(sizeof(void *) != 8 || sizeof(actc_argument) == 56,
                "actc_argument has changed: see put_all and read_argument");
 
 char *record_write(const Allocator *from, actc_kernel *const *kernels, const char *const *symbols,
@@ -113,6 +116,10 @@ static bool read_argument(Reader *r, const Allocator *from, actc_kernel *k, actc
     const actc_role role = (actc_role)take_up_to(r, MOST);
     const actc_dtype dtype = (actc_dtype)take_up_to(r, MOST);
     const uint32_t of = take_number(r);
+    const bool has_initial = take_up_to(r, 1) != 0;
+    double initial = 0;
+    const char *bytes = take(r, sizeof initial);
+    if (bytes) memcpy(&initial, bytes, sizeof initial);
     if (r->bad || (of != NO_ARGUMENT && of >= k->nargs)) return false;
     if (role != ACTC_OUTPUT && k->ninputs < k->nargs) return false; /* inputs come first */
     char *copy = memory_text(from, name, n);
@@ -121,7 +128,8 @@ static bool read_argument(Reader *r, const Allocator *from, actc_kernel *k, actc
         return false;
     }
     k->gradient_of[k->nargs] = of;
-    k->args[k->nargs++] = (actc_argument){copy, role, dtype};
+    k->args[k->nargs++] = (actc_argument){
+        .name = copy, .role = role, .dtype = dtype, .initial = initial, .has_initial = has_initial};
     if (role != ACTC_OUTPUT) k->ninputs++;
     return true;
 }

@@ -87,6 +87,26 @@ typedef struct {
     JitCode *linked; /* what LLVM loaded, or NULL */
 } Code;
 
+/* The axes of one array from the outermost, as numbers of bits in an AxisSet. */
+typedef struct {
+    uint8_t order[MAX_AXES + 1], rank;
+    const char **names; /* ".." and others */
+    size_t *sizes;      /* that the source fixes; else 0 */
+} KernelLayout;
+
+/* Of a kernel that is not elementwise. */
+typedef struct {
+    char *names[MAX_AXES + 1];
+    uint64_t fixed[MAX_AXES + 1];
+    uint8_t order[MAX_AXES + 1]; /* the axes whose sizes the signature begins with */
+    size_t nsizes;
+    bool all; /* the first of them is `n`, not `rows` */
+    KernelLayout *layouts;
+    size_t nlayouts;
+    AxisSet *saved; /* the arrays in the workspace */
+    size_t nsaved;
+} KernelAxes;
+
 struct actc_kernel {
     atomic_size_t references;
     actc_module *module;
@@ -98,6 +118,7 @@ struct actc_kernel {
     actc_argument *args;
     uint32_t *gradient_of; /* for each output of a backward kernel: the argument whose gradient it
                               is, else NO_ARGUMENT */
+    KernelAxes *axes;      /* NULL: elementwise */
     bool cached;           /* is among the context's kernels, under its key */
     Key key;
     actc_kernel *next;
@@ -249,6 +270,29 @@ void kernel_call(const actc_kernel *k, const KernelCall *call);
 /* A kernel of a plan that no public call makes, named as a forward one. Never jumps. */
 actc_status kernel_of_plan(actc_module *module, const Plan *plan, actc_kernel **out,
                            actc_diagnostics **diagnostics);
+
+/* ---- axes.c ---- */
+
+/* NULL where there is no memory. */
+KernelAxes *axes_of_plan(const Allocator *from, const Plan *p);
+void axes_free(KernelAxes *a); /* NULL is fine */
+/* Elements of the workspace, for sizes by axis; SIZE_MAX: more than memory holds. */
+size_t axes_workspace(const KernelAxes *a, const uint64_t *sizes);
+/* Fills the shapes of tensors whose ndim is negative. */
+actc_status axes_shapes(const actc_kernel *k, actc_tensor *const *args,
+                        actc_diagnostics **diagnostics);
+/* actc_kernel_run on tensors that are right by themselves. */
+actc_status axes_run(const actc_kernel *k, const actc_tensor *const *args,
+                     actc_diagnostics **diagnostics);
+
+/* ---- tensor.c ---- */
+
+enum { TENSOR_DIMENSIONS = 32, SHAPE_TEXT = 512 };
+/* "(3, 4)", in buf. */
+const char *shape_text(char *buf, size_t cap, int ndim, const int64_t *shape);
+bool tensor_is_contiguous(const actc_tensor *t);
+/* Between the tensor and a contiguous buffer: to that one if `gather`. */
+void tensor_copy(const actc_tensor *t, size_t bytes, char *buffer, bool gather);
 
 /* ---- compile.c ---- */
 

@@ -8,7 +8,7 @@
 #include "runtime.h"
 
 enum {
-    MAX_DIMS = 32,
+    MAX_DIMS = TENSOR_DIMENSIONS,
     CHUNK = 2048,
     CPU = 1,
     FEW = 8 /* arguments that need no memory */
@@ -59,7 +59,7 @@ static actc_status check_tensor(const actc_kernel *k, size_t i, const actc_tenso
 
 /* ---- shapes ---- */
 
-static const char *shape_text(char *buf, size_t cap, int ndim, const int64_t *shape) {
+const char *shape_text(char *buf, size_t cap, int ndim, const int64_t *shape) {
     size_t at = 0;
     buf[at++] = '(';
     for (int d = 0; d < ndim && at + 24 < cap; d++) {
@@ -97,10 +97,17 @@ static bool same_shape(const Shape *s, const actc_tensor *t) {
 
 static actc_status common_shape(const actc_kernel *k, const actc_tensor *const *args, Shape *s,
                                 actc_diagnostics **diagnostics) {
-    char one[512], other[512];
+    char one[SHAPE_TEXT], other[SHAPE_TEXT];
     *s = (Shape){.ndim = 0};
+    for (size_t i = 0; i < k->ninputs; i++) {
+        const actc_tensor *t = args[i];
+        if (k->args[i].role == ACTC_LEARNABLE && t->ndim && (t->ndim > 1 || t->shape[0] != 1))
+            return fail(diagnostics, ACTC_E_SHAPE,
+                        "the learnable '%s' has the shape %s and is a number: () or (1,)",
+                        k->args[i].name, shape_text(one, sizeof one, t->ndim, t->shape));
+    }
     for (size_t i = 0; i < k->ninputs; i++)
-        if (k->args[i].role != ACTC_COTANGENT && !broadcast(s, args[i]->ndim, args[i]->shape))
+        if (k->args[i].role == ACTC_INPUT && !broadcast(s, args[i]->ndim, args[i]->shape))
             return fail(
                 diagnostics, ACTC_E_SHAPE,
                 "the shape %s of '%s' does not broadcast with %s, that of the inputs before it",
@@ -193,6 +200,13 @@ static void transfer(const View *v, const Shape *s, uint64_t start, size_t count
     }
 }
 
+void tensor_copy(const actc_tensor *t, size_t bytes, char *buffer, bool gather) {
+    Shape s = {.ndim = t->ndim, .count = 1};
+    for (int d = 0; d < t->ndim; d++) s.count *= (uint64_t)(s.shape[d] = t->shape[d]);
+    const View v = view_of(t, &s);
+    if (s.count) transfer(&v, &s, 0, s.count, bytes, buffer, gather);
+}
+
 static actc_status run_through_buffers(const actc_kernel *k, const View *views, const Shape *s) {
     const Allocator *from = &k->module->context->allocator;
     char *memory = memory_array(from, k->nargs, CHUNK * 8 + 64);
@@ -223,6 +237,7 @@ static actc_status run_views(const actc_kernel *k, const actc_tensor *const *arg
     for (size_t i = 0; i < k->nargs; i++) {
         views[i] = view_of(args[i], s);
         arrays[i] = views[i].data;
+        if (k->args[i].role == ACTC_LEARNABLE) continue; /* one number for all */
         direct = direct && (i ? alike(&views[0], &views[i], s) : is_dense(&views[0], s));
     }
     if (!direct) return run_through_buffers(k, views, s);
@@ -231,7 +246,7 @@ static actc_status run_views(const actc_kernel *k, const actc_tensor *const *arg
     return ACTC_OK;
 }
 
-static bool is_contiguous(const actc_tensor *t) {
+bool tensor_is_contiguous(const actc_tensor *t) {
     if (!t->strides) return true;
     int64_t expected = 1;
     for (int d = t->ndim - 1; d >= 0; d--) {
@@ -251,7 +266,7 @@ static bool run_alike(const actc_kernel *k, const actc_tensor *const *args) {
     for (int d = 0; d < first->ndim; d++) count *= (uint64_t)first->shape[d];
     for (size_t i = 0; i < k->nargs; i++) {
         const actc_tensor *t = args[i];
-        if (k->args[i].role == ACTC_LEARNABLE || t->ndim != first->ndim || !is_contiguous(t))
+        if (k->args[i].role == ACTC_LEARNABLE || t->ndim != first->ndim || !tensor_is_contiguous(t))
             return false;
         for (int d = 0; d < t->ndim; d++)
             if (t->shape[d] != first->shape[d]) return false;
@@ -260,6 +275,37 @@ static bool run_alike(const actc_kernel *k, const actc_tensor *const *args) {
     const uint64_t sizes[1] = {count};
     if (count) kernel_call(k, &(KernelCall){.end = count, .sizes = sizes, .arrays = arrays});
     return true;
+}
+
+actc_status actc_kernel_shapes(const actc_kernel *k, actc_tensor *const *args, size_t count,
+                               actc_diagnostics **diagnostics) {
+    if (diagnostics) *diagnostics = NULL;
+    if (!k || (!args && count))
+        return fail(diagnostics, ACTC_E_ARGUMENT, "actc_kernel_shapes: an argument is NULL");
+    if (count != k->nargs)
+        return fail(diagnostics, ACTC_E_ARGUMENT, "the kernel takes %zu arrays, %zu were given",
+                    k->nargs, count);
+    for (size_t i = 0; i < count; i++)
+        if (!args[i] || !args[i]->shape || args[i]->ndim > MAX_DIMS)
+            return fail(diagnostics, ACTC_E_ARGUMENT,
+                        "argument '%s' has no shape, or more than %d dimensions", k->args[i].name,
+                        MAX_DIMS);
+    if (k->axes) return axes_shapes(k, args, diagnostics);
+    Shape s = {.ndim = 0};
+    for (size_t i = 0; i < k->ninputs; i++)
+        if (k->args[i].role == ACTC_INPUT && args[i]->ndim >= 0 &&
+            !broadcast(&s, args[i]->ndim, args[i]->shape))
+            return fail(diagnostics, ACTC_E_SHAPE, "the shapes of the inputs do not broadcast");
+    for (size_t i = 0; i < count; i++) {
+        if (args[i]->ndim >= 0) continue;
+        const uint32_t of = k->gradient_of[i];
+        const actc_tensor *like = of != NO_ARGUMENT ? args[of] : NULL;
+        args[i]->ndim = k->args[i].role == ACTC_LEARNABLE ? 0 : like ? like->ndim : s.ndim;
+        if (args[i]->ndim > 0)
+            memcpy(args[i]->shape, like ? like->shape : s.shape,
+                   (size_t)args[i]->ndim * sizeof *s.shape);
+    }
+    return ACTC_OK;
 }
 
 actc_status actc_kernel_run(const actc_kernel *k, const actc_tensor *const *args, size_t count,
@@ -274,6 +320,7 @@ actc_status actc_kernel_run(const actc_kernel *k, const actc_tensor *const *args
         const actc_status status = check_tensor(k, i, args[i], diagnostics);
         if (status != ACTC_OK) return status;
     }
+    if (k->axes) return axes_run(k, args, diagnostics);
     if (run_alike(k, args)) return ACTC_OK;
     Shape s;
     const actc_status status = common_shape(k, args, &s, diagnostics);
