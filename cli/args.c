@@ -94,8 +94,8 @@ static Exit add_operand(CommandId command, Args *a, char *operand) {
         return EXIT_USAGE;
     }
     /* check and fmt take files only, and say so. */
-    const bool several = command == CMD_EMIT || command == CMD_VERIFY || command == CMD_CHECK ||
-                         command == CMD_FMT;
+    const bool several =
+        command == CMD_EMIT || command == CMD_VERIFY || command == CMD_CHECK || command == CMD_FMT;
     if (a->function && !several) {
         say_error("more than one NAME: '%s' and '%s'", a->function, operand);
         return EXIT_USAGE;
@@ -122,6 +122,17 @@ static Exit add_setting(Args *a, char *text) {
     size_t n;
     if (args_is_assignment(text, &n)) return add_assignment(&a->settings, text, n, NULL);
     say_error("--set takes PARAM=VALUE, such as alpha=0.5, not '%s'", text);
+    return EXIT_USAGE;
+}
+
+static Exit add_axis(Args *a, char *text) {
+    size_t n;
+    const bool named = args_is_assignment(text, &n);
+    const char *digits = named ? text + n + 1 + (text[n + 1] == '-') : "";
+    const size_t count = strspn(digits, "0123456789");
+    if (named && count && count <= 4 && !digits[count])
+        return add_assignment(&a->axes, text, n, NULL);
+    say_error("--axis takes AXIS=DIMENSION, such as d=1 or d=-1, not '%s'", text);
     return EXIT_USAGE;
 }
 
@@ -240,6 +251,8 @@ static Exit add_option(Args *a, OptionId id, char *value) {
         return EXIT_DONE;
     case OPT_SET:
         return add_setting(a, value);
+    case OPT_AXIS:
+        return add_axis(a, value);
     case OPT_DTYPE:
     case OPT_DTYPE_64:
     case OPT_DTYPE_32:
@@ -272,7 +285,6 @@ static Exit add_option(Args *a, OptionId id, char *value) {
     case OPT_HELP:
         a->help = true;
         return EXIT_DONE;
-    case OPT_AXIS:
     case OPT_SEED:
     case OPT_OFFSET:
     case OPT_THREADS:
@@ -333,7 +345,7 @@ static Exit take(CommandId command, Args *a, int answer, char **argv) {
 }
 
 static bool make_room(Args *a, size_t argc) {
-    Assignment *pairs = calloc(3 * argc * sizeof *pairs + 2 * argc * sizeof *a->files, 1);
+    Assignment *pairs = calloc(4 * argc * sizeof *pairs + 2 * argc * sizeof *a->files, 1);
     if (!pairs) {
         say_error("out of memory");
         return false;
@@ -342,7 +354,8 @@ static bool make_room(Args *a, size_t argc) {
     a->arrays.items = pairs;
     a->outputs.items = pairs + argc;
     a->settings.items = pairs + 2 * argc;
-    a->files = (const char **)(pairs + 3 * argc);
+    a->axes.items = pairs + 3 * argc;
+    a->files = (const char **)(pairs + 4 * argc);
     a->functions = a->files + argc;
     return true;
 }

@@ -61,6 +61,7 @@ typedef struct {
     Assignments arrays;   /* x=x.npy; for eval values, x=0.5 */
     Assignments outputs;  /* -o of run */
     Assignments settings; /* --set */
+    Assignments axes;     /* --axis */
     const char *stage;    /* --stage, or NULL; so are the next ones */
     const char *base, *kinds, *name, *prefix, *target, *cpu, *wrt;
     const char *order_text; /* --order as it was given, or NULL */

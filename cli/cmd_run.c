@@ -10,16 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "half.h"
 #include "npy.h"
 
 /* One array that the kernel takes. */
 typedef struct {
     actc_argument arg;
-    const char *path; /* NULL: an output that nobody asked for */
+    const char *path; /* NULL: an output that nobody asked for, or a learnable's default */
     NpyFile *file;    /* inputs */
     NpyHeader header;
     void *data;
-    int64_t strides[NPY_MAX_DIMENSIONS];
+    int64_t shape[NPY_MAX_DIMENSIONS], strides[NPY_MAX_DIMENSIONS]; /* of the tensor */
     actc_tensor tensor;
 } Slot;
 
@@ -30,7 +31,7 @@ typedef struct {
     Program program;
     actc_kernel *kernel;
     Slot *slots;
-    const actc_tensor **tensors;
+    actc_tensor **tensors;
     OutFile *outs; /* one for each slot */
     size_t count;
 } Run;
@@ -166,8 +167,14 @@ static Exit match_inputs(Run *r) {
     }
     for (size_t i = 0; i < r->count; i++) {
         const Slot *s = &r->slots[i];
-        if (is_output(s) || s->path) continue;
+        if (is_output(s) || s->path || s->arg.has_initial) continue;
         char names[1000];
+        if (s->arg.role == ACTC_LEARNABLE) {
+            say_error("'%s' needs values for the learnable '%s', which has no default: add "
+                      "%s=FILE.npy",
+                      r->program.function, s->arg.name, s->arg.name);
+            return EXIT_USAGE;
+        }
         list_names(r, false, names, sizeof names);
         say_error("'%s' takes %s; '%s' is missing: add %s=FILE.npy", r->program.function, names,
                   s->arg.name, s->arg.name);
@@ -262,9 +269,155 @@ static Exit result_shape(const Run *r, NpyHeader *out) {
     return EXIT_INPUT;
 }
 
+/* ---- axes ---- */
+
+static bool is_rest(const char *axis) { return !strcmp(axis, ".."); }
+
+/* The dimension that --axis gives to an axis; false: none. */
+static bool given_dimension(const Run *r, const char *axis, long *out) {
+    const Assignments *axes = &r->args->axes;
+    for (size_t i = 0; i < axes->count; i++)
+        if (names_equal(axes->items[i].name, axis)) {
+            *out = strtol(axes->items[i].value, NULL, 10);
+            return true;
+        }
+    return false;
+}
+
+/* Arrays of one axis have no choice; learnables, and what is shaped like them, keep their order. */
+static bool follows_option(const Run *r, const Slot *s) {
+    if (s->arg.rank < 2 || s->arg.role == ACTC_LEARNABLE) return false;
+    for (size_t i = 0; i < r->count && is_output(s); i++) {
+        const actc_argument *a = &r->slots[i].arg;
+        if (a->role == ACTC_LEARNABLE && s->arg.name[0] == 'd' && !strcmp(s->arg.name + 1, a->name))
+            return false;
+    }
+    return true;
+}
+
+/* order[k] becomes the dimension of the array that is dimension k of the tensor, whose axes are in
+ * the kernel's order. */
+static Exit order_dimensions(const Run *r, const Slot *s, int ndim, int *order) {
+    const int rank = (int)s->arg.rank;
+    int rest = 0, of[NPY_MAX_DIMENSIONS];
+    bool taken[NPY_MAX_DIMENSIONS] = {false};
+    for (int d = 0; d < ndim; d++) order[d] = d;
+    while (rest < rank && !is_rest(s->arg.axes[rest])) rest++;
+    const int named = rank - (rest < rank), left = ndim - named;
+    if (!follows_option(r, s) || left < 0 || (rest == rank && left)) return EXIT_DONE;
+    for (int k = 0; k < rank; k++) {
+        long d = 0;
+        of[k] = -1;
+        if (k == rest || !given_dimension(r, s->arg.axes[k], &d)) continue;
+        const long from_start = d < 0 ? d + ndim : d;
+        if (from_start < 0 || from_start >= ndim || taken[from_start]) {
+            say_error(from_start < 0 || from_start >= ndim
+                          ? "--axis %s=%ld: '%s' has %d dimensions"
+                          : "--axis %s=%ld: another axis is that dimension of '%s', of %d",
+                      s->arg.axes[k], d, s->arg.name, ndim);
+            return EXIT_INPUT;
+        }
+        of[k] = (int)from_start;
+        taken[from_start] = true;
+    }
+    for (int k = 0, d = 0; k < rest; k++) {
+        while (of[k] < 0 && taken[d]) d++;
+        if (of[k] < 0) taken[of[k] = d] = true;
+    }
+    for (int k = rank - 1, d = ndim - 1; k > rest; k--) {
+        while (of[k] < 0 && taken[d]) d--;
+        if (of[k] < 0) taken[of[k] = d] = true;
+    }
+    int n = 0;
+    for (int k = 0; k < rank; k++) {
+        if (k != rest) order[n++] = of[k];
+        for (int d = 0; k == rest && d < ndim; d++)
+            if (!taken[d]) order[n++] = d;
+    }
+    return EXIT_DONE;
+}
+
+/* The slot's array as the kernel sees it. */
+static Exit make_tensor(Run *r, Slot *s) {
+    const int n = s->header.ndim;
+    int order[NPY_MAX_DIMENSIONS];
+    int64_t strides[NPY_MAX_DIMENSIONS], stride = 1;
+    const Exit ex = order_dimensions(r, s, n, order);
+    if (ex != EXIT_DONE) return ex;
+    for (int i = 0; i < n; i++) {
+        const int d = s->header.fortran ? i : n - 1 - i;
+        strides[d] = stride;
+        stride *= s->header.shape[d];
+    }
+    for (int k = 0; k < n; k++) {
+        s->shape[k] = s->header.shape[order[k]];
+        s->strides[k] = strides[order[k]];
+    }
+    s->tensor = (actc_tensor){
+        .data = s->data,
+        .device = {1, 0},
+        .ndim = n,
+        .dtype = {r->dtype == ACTC_BF16 ? 4 : 2, (uint8_t)(8 * npy_dtype_size(r->dtype)), 1},
+        .shape = s->shape,
+        .strides = s->strides,
+    };
+    r->tensors[s - r->slots] = &s->tensor;
+    return EXIT_DONE;
+}
+
+static Exit check_axes(const Run *r) {
+    for (size_t i = 0; i < r->args->axes.count; i++) {
+        bool found = false;
+        for (size_t k = 0; k < r->count; k++)
+            for (size_t a = 0; a < r->slots[k].arg.rank; a++)
+                found = found || names_equal(r->slots[k].arg.axes[a], r->args->axes.items[i].name);
+        if (found) continue;
+        say_error("'%s' has no axis '%s'", r->program.function, r->args->axes.items[i].name);
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
+/* Outputs, and learnables that are not given, get the shapes that follow from the others. */
+static Exit shape_by_axes(Run *r) {
+    Exit ex = check_axes(r);
+    const Slot *first = NULL;
+    for (size_t i = 0; i < r->count && ex == EXIT_DONE; i++) {
+        Slot *s = &r->slots[i];
+        ex = make_tensor(r, s);
+        if (!s->file) s->tensor.ndim = -1;
+        if (!first && s->file && s->arg.role == ACTC_INPUT) first = s;
+    }
+    if (ex != EXIT_DONE) return ex;
+    actc_diagnostics *diagnostics = NULL;
+    const actc_status status = actc_kernel_shapes(r->kernel, r->tensors, r->count, &diagnostics);
+    ex = say_status(status, diagnostics, r->program.function);
+    for (size_t i = 0; i < r->count && ex == EXIT_DONE; i++) {
+        Slot *s = &r->slots[i];
+        if (s->file) continue;
+        int order[NPY_MAX_DIMENSIONS];
+        const int n = s->tensor.ndim;
+        ex = order_dimensions(r, s, n, order);
+        s->header = (NpyHeader){.dtype = r->dtype, .ndim = n};
+        for (int k = 0; k < n && ex == EXIT_DONE; k++) s->header.shape[order[k]] = s->shape[k];
+        s->header.fortran = first && first->header.fortran && first->header.ndim == n;
+        if (ex == EXIT_DONE && !npy_count(&s->header)) {
+            say_error("'%s' is too large for memory", s->arg.name);
+            return EXIT_INPUT;
+        }
+    }
+    return ex;
+}
+
 /* Outputs get their shapes: results the common one, gradients those of the inputs and learnables,
  * in that order. */
 static Exit shape_outputs(Run *r) {
+    if (r->count && r->slots[0].arg.axes) return shape_by_axes(r);
+    if (r->args->axes.count) {
+        say_error("'%s' has no axis '%s': none of its axes has a name", r->program.function,
+                  r->args->axes.items[0].name);
+        return EXIT_USAGE;
+    }
     NpyHeader result;
     const Exit ex = result_shape(r, &result);
     if (ex != EXIT_DONE) return ex;
@@ -292,10 +445,30 @@ static Exit shape_outputs(Run *r) {
 
 /* ---- elements ---- */
 
+/* What a learnable begins with; the value is one of its type. */
+static bool fill(Slot *s, actc_dtype dtype) {
+    s->header.dtype = dtype;
+    if (!npy_count(&s->header) || !(s->data = npy_alloc(s->header.count, dtype))) return false;
+    const double v = s->arg.initial;
+    for (size_t i = 0; i < s->header.count; i++) {
+        if (dtype == ACTC_F64)
+            ((double *)s->data)[i] = v;
+        else if (dtype == ACTC_F32)
+            ((float *)s->data)[i] = (float)v;
+        else
+            ((uint16_t *)s->data)[i] = half_from_double(v, dtype);
+    }
+    return true;
+}
+
 static Exit load(Run *r) {
     for (size_t i = 0; i < r->count; i++) {
         Slot *s = &r->slots[i];
         IoError e;
+        if (!is_output(s) && !s->file) {
+            if (!fill(s, r->dtype)) return no_memory();
+            continue;
+        }
         if (!is_output(s) && !npy_load(s->file, r->dtype, &s->data, &e))
             return file_error(s->path, &e, "<stdin>");
         if (is_output(s) && !(s->data = npy_alloc(s->header.count, r->dtype))) {
@@ -306,30 +479,14 @@ static Exit load(Run *r) {
     return EXIT_DONE;
 }
 
-static void make_tensor(Slot *s, actc_dtype dtype) {
-    const int n = s->header.ndim;
-    int64_t stride = 1;
-    for (int i = 0; i < n && s->header.fortran; i++) {
-        s->strides[i] = stride;
-        stride *= s->header.shape[i];
-    }
-    s->tensor = (actc_tensor){
-        .data = s->data,
-        .device = {1, 0},
-        .ndim = n,
-        .dtype = {dtype == ACTC_BF16 ? 4 : 2, (uint8_t)(8 * npy_dtype_size(dtype)), 1},
-        .shape = s->header.shape,
-        .strides = s->header.fortran ? s->strides : NULL,
-    };
-}
-
 static Exit compute(Run *r) {
     for (size_t i = 0; i < r->count; i++) {
-        make_tensor(&r->slots[i], r->dtype);
-        r->tensors[i] = &r->slots[i].tensor;
+        const Exit ex = make_tensor(r, &r->slots[i]);
+        if (ex != EXIT_DONE) return ex;
     }
     actc_diagnostics *diagnostics = NULL;
-    const actc_status status = actc_kernel_run(r->kernel, r->tensors, r->count, &diagnostics);
+    const actc_status status =
+        actc_kernel_run(r->kernel, (const actc_tensor *const *)r->tensors, r->count, &diagnostics);
     return say_status(status, diagnostics, r->program.function);
 }
 

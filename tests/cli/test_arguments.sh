@@ -34,7 +34,7 @@ fails 2 "did you mean 'show'?" actc help shwo
 fails 2 "unknown command 'frobnicate'" actc frobnicate
 fails 2 "a command comes first" actc --frobnicate run
 fails 2 "'plot' is not supported yet" actc plot
-fails 2 "--axis is not supported yet" actc run mish x=x.npy -o y.npy --axis d=1
+fails 2 "--axis takes AXIS=DIMENSION, such as d=1 or d=-1, not 'd=one'" actc run mish x=x.npy -o y.npy --axis d=one
 fails 2 "--threads is not supported yet" actc run mish x=x.npy -o y.npy --threads=2
 
 # ---- options ----
