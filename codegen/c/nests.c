@@ -1,12 +1,14 @@
 /* Kernels with reductions: the plan's nests as loops.
  *
- * The vector loop is the innermost one, over 64 elements at most, of the inner group or, `across`, of
- * the last outer one; compilers vectorise it. A reduction has 64 accumulators: in a row these are its
- * lanes, across they belong to 64 columns. */
+ * The vector loop is the innermost one, over 64 elements at most, of the inner group or, `across`,
+ * of the last outer one; compilers vectorise it. A reduction has 64 accumulators: in a row these
+ * are its lanes, across they belong to 64 columns. */
 #include "c.h"
 
 #include <stdarg.h>
 #include <string.h>
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 enum { LANES = 64, ROW_BLOCK = 4096, COLUMN_BLOCK = 1024, LEVELS = 54 };
 
@@ -14,7 +16,7 @@ typedef struct {
     Writer *w;
     const Plan *p;
     const char *const *names, *const *sizes;
-    const char **at;        /* for each group: its index */
+    const char **at;         /* for each group: its index */
     const char **group_size; /* and its size, an expression of high precedence */
     Buf *out;
     uint32_t next; /* number of the next temporary */
@@ -77,7 +79,8 @@ void write_reductions(const bool *reduces, const bool *lanes, Buf *out) {
         buf_printf(out, "\nREDUCTION(%s_%s, %s, %s, %s)\n", kinds[k / 2].name, bits, kind_type(k),
                    identity(k), kinds[k / 2].joined);
         if (lanes[k])
-            buf_printf(out, "REDUCTION_OF_LANES(%s_%s, %s)\n", kinds[k / 2].name, bits, kind_type(k));
+            buf_printf(out, "REDUCTION_OF_LANES(%s_%s, %s)\n", kinds[k / 2].name, bits,
+                       kind_type(k));
     }
 }
 
@@ -261,18 +264,24 @@ static const char *value_text(Nests *t, const Node *n) {
 
 /* ---- a pass ---- */
 
+static bool is_step(const PlanBlock *block, const Node *n) {
+    for (size_t i = 0; i < block->count; i++)
+        if (block->steps[i].node == n) return true;
+    return false;
+}
+
 /* The body for one element, with its stores and what it gives to the reductions. */
-static void write_body(Nests *t, const PlanPass *pass, const char *const *accumulators, int indent) {
+static void write_body(Nests *t, const PlanPass *pass, const char *const *accumulators,
+                       int indent) {
     name_leaves(t, &pass->body);
     read_arrays(t, &pass->body, indent);
     block_steps(t, &pass->body, indent, false);
-    if (pass->nstores > 1) { /* compute all, then write */
-        for (size_t i = 0; i < pass->nstores; i++) {
-            const Node *n = pass->stores[i].node;
-            if (t->w->temporaries[n->id] || n->op == OP_CONST) continue;
-            const char *local = text(t, "%s%u", t->w->prefix, (unsigned)t->next++);
-            line(t, indent, "const %s %s = %s;", c_type((Type)n->type), local, value_text(t, n));
-        }
+    for (size_t i = 0; i < pass->nstores && pass->nstores > 1; i++) { /* compute all, then write */
+        const Node *n = pass->stores[i].node;
+        if (t->w->temporaries[n->id] || t->w->texts[n->id] || !is_step(&pass->body, n)) continue;
+        const char *local = text(t, "%s%u", t->w->prefix, (unsigned)t->next++);
+        line(t, indent, "const %s %s = %s;", c_type((Type)n->type), local, value_text(t, n));
+        t->w->texts[n->id] = local;
     }
     for (size_t i = 0; i < pass->nreductions; i++)
         line(t, indent, "%s[l] = %s_join(%s[l], %s);", accumulators[i],
@@ -306,7 +315,8 @@ static const char **accumulators_of(Nests *t, const PlanPass *pass, const uint32
     return names;
 }
 
-static void reset_lanes(Nests *t, const PlanPass *pass, const char *const *accumulators, int indent) {
+static void reset_lanes(Nests *t, const PlanPass *pass, const char *const *accumulators,
+                        int indent) {
     for (size_t i = 0; i < pass->nreductions; i++)
         line(t, indent, "for (int l = 0; l < %d; l++) %s[l] = %s;", LANES, accumulators[i],
              identity(kind_of(pass->reductions[i])));
@@ -332,8 +342,8 @@ static void along_pass(Nests *t, const PlanNest *nest, const PlanPass *pass, int
     line(t, indent, "{");
     declare_parts(t, pass, numbers, "", indent + 4);
     line(t, indent + 4, "for (size_t first = 0; first < %s; first += %d) {", size, ROW_BLOCK);
-    line(t, indent + 8, "const size_t end = %s - first < %d ? %s : first + %d;", size, ROW_BLOCK, size,
-         ROW_BLOCK);
+    line(t, indent + 8, "const size_t end = %s - first < %d ? %s : first + %d;", size, ROW_BLOCK,
+         size, ROW_BLOCK);
     reset_lanes(t, pass, accumulators, indent + 8);
     line(t, indent + 8, "for (size_t chunk = first; chunk < end; chunk += %d) {", LANES);
     line(t, indent + 12, "const size_t lanes = end - chunk < %d ? end - chunk : %d;", LANES, LANES);
@@ -360,12 +370,64 @@ static void along_pass(Nests *t, const PlanNest *nest, const PlanPass *pass, int
 
 /* ---- across: 64 columns at a time ---- */
 
-static const char *begin_lanes(Nests *t, const PlanNest *nest, int indent) {
+static bool is_letter(char c) { return c == '_' || (c && strchr(LETTERS, c)); }
+
+/* Where a name stands in the text from `from` on, or NULL. */
+static const char *find_name(const char *from, const char *name) {
+    const size_t n = strlen(name);
+    for (const char *s = from; (s = strstr(s, name)); s += n)
+        if ((s == from || !is_letter(s[-1])) && !is_letter(s[n])) return s;
+    return NULL;
+}
+
+/* The loop over the lanes, whose body is made meanwhile: where it stands must be given back. */
+static Buf *begin_lanes(Nests *t, Buf *body) {
+    Buf *out = t->out;
+    buf_init(body, t->p->graph->arena);
+    t->out = body;
+    return out;
+}
+
+/* The index of the column is there only where the body reads it. */
+static void end_lanes(Nests *t, const PlanNest *nest, const Buf *body, Buf *out, int indent) {
     const char *at = t->at[nest->outer[nest->nouter - 1]];
+    t->out = out;
     line(t, indent, "EACH_ELEMENT");
     line(t, indent, "for (size_t l = 0; l < lanes; l++) {");
-    line(t, indent + 4, "const size_t %s = tile + l;", at);
-    return at;
+    if (body->len && find_name(body->s, at)) line(t, indent + 4, "const size_t %s = tile + l;", at);
+    if (body->len) buf_puts(t->out, body->s);
+    line(t, indent, "}");
+}
+
+/* Without the lines of arrays that are written and never read: `float t4_at[64];` and
+ * `t4_at[l] = t4;`. */
+static void put_read(Nests *t, const char *code, Buf *out) {
+    const char *s = code;
+    while (*s) {
+        const size_t n = strcspn(s, "\n") + 1;
+        const size_t blanks = strspn(s, " ");
+        const char *in = s + blanks;
+        const char *at = strstr(in, "_at[");
+        const bool declares = at && at < s + n && strncmp(at, "_at[64];\n", 9) == 0,
+                   writes = at && at < s + n && strncmp(at, "_at[l] = ", 9) == 0;
+        bool read = true;
+        if (declares || writes) {
+            const char *first = at;
+            while (first > in && is_letter(first[-1])) first--;
+            const char *name = text(t, "%.*s_at", (int)(at - first), first);
+            read = false;
+            for (const char *use = code; (use = find_name(use, name)); use++) {
+                const char *begin = use;
+                while (begin > code && begin[-1] == ' ') begin--;
+                const bool alone = begin == code || begin[-1] == '\n';
+                const char *behind = use + strlen(name);
+                read = read || (strncmp(behind, "[64];", 5) != 0 &&
+                                !(alone && strncmp(behind, "[l] = ", 6) == 0));
+            }
+        }
+        if (read) buf_write(out, s, n);
+        s += n;
+    }
 }
 
 /* A block of values of the columns: each becomes an array of 64. */
@@ -380,10 +442,8 @@ static void across_block(Nests *t, const PlanNest *nest, const PlanBlock *block,
     }
     if (!computes) return;
     const uint32_t first = t->next;
-    Buf body, *out = t->out;
+    Buf lanes, body, *out = begin_lanes(t, &lanes);
     buf_init(&body, t->p->graph->arena);
-    t->out = &body;
-    const char *at = begin_lanes(t, nest, indent);
     block_steps(t, block, indent + 4, true);
     write_stores(t, stores, nstores, indent + 4);
     for (size_t i = 0; i < block->count; i++) {
@@ -393,14 +453,14 @@ static void across_block(Nests *t, const PlanNest *nest, const PlanBlock *block,
         line(t, indent + 4, "%s%u_at[l] = %s%u;", t->w->prefix, (unsigned)number, t->w->prefix,
              (unsigned)number);
     }
-    if (!block->count && !nstores) line(t, indent + 4, "(void)%s;", at);
-    line(t, indent, "}");
+    end_lanes(t, nest, &lanes, &body, indent);
     t->out = out;
     for (size_t i = 0; i < block->count; i++) {
         const Node *n = block->steps[i].node;
         const uint32_t number = t->w->temporaries[n->id];
         if (!number || number < first) continue;
-        line(t, indent, "%s %s%u_at[%d];", c_type((Type)n->type), t->w->prefix, (unsigned)number, LANES);
+        line(t, indent, "%s %s%u_at[%d];", c_type((Type)n->type), t->w->prefix, (unsigned)number,
+             LANES);
         t->w->texts[n->id] = text(t, "%s%u_at[l]", t->w->prefix, (unsigned)number);
     }
     buf_puts(t->out, body.s);
@@ -419,29 +479,34 @@ static void across_pass(Nests *t, const PlanNest *nest, const PlanPass *pass, in
     if (pass->nreductions) {
         line(t, indent, "{");
         declare_parts(t, pass, numbers, text(t, " * %d", LANES), indent + 4);
-        line(t, indent + 4, "for (size_t first = 0; first < %s; first += %d) {", size, COLUMN_BLOCK);
-        line(t, indent + 8, "const size_t end = %s - first < %d ? %s : first + %d;", size, COLUMN_BLOCK,
-             size, COLUMN_BLOCK);
+        line(t, indent + 4, "for (size_t first = 0; first < %s; first += %d) {", size,
+             COLUMN_BLOCK);
+        line(t, indent + 8, "const size_t end = %s - first < %d ? %s : first + %d;", size,
+             COLUMN_BLOCK, size, COLUMN_BLOCK);
         reset_lanes(t, pass, accumulators, indent + 8);
         inside = indent + 8;
     }
-    line(t, inside, "for (size_t %s = %s; %s < %s; %s++) {", at, pass->nreductions ? "first" : "0", at,
-         pass->nreductions ? "end" : size, at);
-    begin_lanes(t, nest, inside + 4);
+    line(t, inside, "for (size_t %s = %s; %s < %s; %s++) {", at, pass->nreductions ? "first" : "0",
+         at, pass->nreductions ? "end" : size, at);
+    Buf lanes, *out = begin_lanes(t, &lanes);
     write_body(t, pass, accumulators, inside + 8);
-    line(t, inside + 4, "}");
+    end_lanes(t, nest, &lanes, out, inside + 4);
     line(t, inside, "}");
     if (!pass->nreductions) return;
     for (size_t i = 0; i < pass->nreductions; i++)
-        line(t, indent + 8, "for (size_t l = 0; l < lanes; l++) %s_block(%s%u_part + %d * l, blocks, %s[l]);",
+        line(t, indent + 8,
+             "for (size_t l = 0; l < lanes; l++) %s_block(%s%u_part + %d * l, blocks, %s[l]);",
              function_of(t, pass->reductions[i], false), prefix, (unsigned)numbers[i], LEVELS,
              accumulators[i]);
     line(t, indent + 8, "blocks++;");
     line(t, indent + 4, "}");
     for (size_t i = 0; i < pass->nreductions; i++) {
         const Node *n = pass->reductions[i];
-        line(t, indent + 4, "for (size_t l = 0; l < lanes; l++) %s%u_at[l] = %s_total(%s%u_part + %d * l, blocks);",
-             prefix, (unsigned)numbers[i], function_of(t, n, false), prefix, (unsigned)numbers[i], LEVELS);
+        line(
+            t, indent + 4,
+            "for (size_t l = 0; l < lanes; l++) %s%u_at[l] = %s_total(%s%u_part + %d * l, blocks);",
+            prefix, (unsigned)numbers[i], function_of(t, n, false), prefix, (unsigned)numbers[i],
+            LEVELS);
         t->w->texts[n->id] = text(t, "%s%u_at[l]", prefix, (unsigned)numbers[i]);
     }
     line(t, indent, "}");
@@ -469,7 +534,8 @@ static void write_nest(Nests *t, const PlanNest *nest) {
         const char *size = t->group_size[nest->outer[loops]];
         line(t, indent, "for (size_t tile = 0; tile < %s; tile += %d) {", size, LANES);
         indent += 4;
-        line(t, indent, "const size_t lanes = %s - tile < %d ? %s - tile : %d;", size, LANES, size, LANES);
+        line(t, indent, "const size_t lanes = %s - tile < %d ? %s - tile : %d;", size, LANES, size,
+             LANES);
     }
     const bool braces = nest->nouter == 0 && t->p->nnests > 1;
     if (braces) line(t, indent, "{"), indent += 4;
@@ -478,9 +544,9 @@ static void write_nest(Nests *t, const PlanNest *nest) {
     if (nest->across) {
         across_block(t, nest, &nest->after, nest->stores, nest->nstores, indent);
         if (nest->nsaved) {
-            begin_lanes(t, nest, indent);
+            Buf lanes, *out = begin_lanes(t, &lanes);
             save_reductions(t, nest, indent + 4);
-            line(t, indent, "}");
+            end_lanes(t, nest, &lanes, out, indent);
         }
     } else {
         name_leaves(t, &nest->after);
@@ -527,7 +593,14 @@ void write_nests(Writer *w, const char *const *names, Buf *out) {
     w->texts = ARENA_ARRAY(arena, const char *, p->graph->nnodes + 1);
     name_groups(&t);
     declare_saved(&t);
-    for (size_t i = 0; i < p->nnests; i++) write_nest(&t, &p->nests[i]);
+    for (size_t i = 0; i < p->nnests; i++) {
+        Buf code;
+        buf_init(&code, arena);
+        t.out = &code;
+        write_nest(&t, &p->nests[i]);
+        t.out = out;
+        put_read(&t, code.s, out);
+    }
     const bool *needed = graph_needed(p->graph);
     for (size_t i = 0; i < p->nargs; i++)
         if (!p->args[i].output && !needed[p->graph->vars[p->args[i].index].node->id])
