@@ -765,7 +765,7 @@ static Node *as_written(Pass *w, const Node *n, bool *changed) {
         arg[k] = make(w, n->arg[k]);
         *changed = *changed || arg[k] != n->arg[k];
     }
-    return *changed ? simplify_op(w->g, (Op)n->op, arg[0], arg[1], arg[2]) : (Node *)n;
+    return *changed ? simplify_like(w->g, n, arg) : (Node *)n;
 }
 
 static const Rep *rep_at(Pass *w, const Node *n) {

@@ -406,7 +406,7 @@ void limit_ends(Graph *g) {
             arg[k] = map[n->arg[k]->id];
             changed = changed || arg[k] != n->arg[k];
         }
-        map[i] = changed ? simplify_op(g, (Op)n->op, arg[0], arg[1], arg[2]) : n;
+        map[i] = changed ? simplify_like(g, n, arg) : n;
         if (maximal[i] && n->nargs && only[i] && type_is_float((Type)n->type))
             map[i] = with_limits(g, n, only[i], values);
     }
