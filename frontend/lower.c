@@ -49,11 +49,11 @@ typedef struct {
     Memo *memo; /* open addressing; cap is a power of two */
     size_t memo_count, memo_cap;
     unsigned steps, depth;
-    bool failed; /* an error was reported: everything is bad from here */
+    bool failed;                  /* an error was reported: everything is bad from here */
     const char *last[LIMIT_AXES]; /* of the root's inputs without axes: the last ones, which calls
                                      need by name; the rest is `..` */
     unsigned nlast;
-    bool again; /* more of these are needed: begin again */
+    bool again;   /* more of these are needed: begin again */
     bool reduces; /* something does: the result need not have all axes of the inputs */
 } Lowering;
 
@@ -63,8 +63,8 @@ static Value lower(Lowering *l, const Frame *f, const Expr *e);
 
 static Value bad_value(Lowering *l, Kind kind) {
     l->failed = true;
-    return (Value){
-        .node = graph_bad(l->g, kind == KIND_CONDITION ? TYPE_BOOL : l->g->real), .varies = true};
+    return (Value){.node = graph_bad(l->g, kind == KIND_CONDITION ? TYPE_BOOL : l->g->real),
+                   .varies = true};
 }
 
 #define REPORT(l, f, span, ...)                                                                    \
@@ -416,7 +416,8 @@ static Value lower(Lowering *l, const Frame *f, const Expr *e) {
 
 /* ---- axes ---- */
 
-/* The axes of a value, from the outermost: as its array has them, else in the order of the graph. */
+/* The axes of a value, from the outermost: as its array has them, else in the order of the graph.
+ */
 static size_t ordered_axes(const Graph *g, Value v, AxisSet *out) {
     size_t n = 0;
     if (v.node->op == OP_VAR && v.node->axes == v.axes) {
@@ -441,8 +442,8 @@ static bool bind_axis(Lowering *l, const Frame *f, const Axis *a, AxisSet set) {
     return true;
 }
 
-/* The inputs of the whole function that have no axes get one more, in front of those that they have:
- * everything is lowered once more. */
+/* The inputs of the whole function that have no axes get one more, in front of those that they
+ * have: everything is lowered once more. */
 static bool need_axis(Lowering *l, const Frame *f, const Axis *a) {
     bool open = l->nlast < LIMIT_AXES;
     for (uint32_t i = 0; i < l->root->ninputs; i++) open = open && !l->root->inputs[i].axes;
@@ -456,7 +457,8 @@ static bool need_axis(Lowering *l, const Frame *f, const Axis *a) {
     return false;
 }
 
-/* Axes of an input are those of its argument, aligned at the right; `..` stands for what is left. */
+/* Axes of an input are those of its argument, aligned at the right; `..` stands for what is left.
+ */
 static bool bind_input(Lowering *l, const Frame *f, const Input *in, Value arg) {
     AxisSet have[MAX_AXES + 1];
     const size_t n = ordered_axes(l->g, arg, have);
@@ -582,8 +584,9 @@ static Value lower_def(Lowering *l, const Frame *up, Span span, const Def *d, co
         if (l->failed) break;
         const Value x = slots[d->grads[i].slot];
         if ((x.axes | e.axes) & ~v.axes)
-            return unsupported(l, &f, d->grads[i].span,
-                               "derivatives that are given for axes that the value does not have are");
+            return unsupported(
+                l, &f, d->grads[i].span,
+                "derivatives that are given for axes that the value does not have are");
         v.node = graph_op(l->g, OP_CUSTOM, v.node, x.node, e.node);
         v.varies = v.varies || e.varies;
     }
@@ -781,11 +784,14 @@ static bool lower_once(Lowering *l, const Settings *settings) {
     }
     for (uint32_t i = 0; i < d->nparams; i++)
         args[d->ninputs + i] = root_param(l, &d->params[i], settings->items, settings->count);
-    const Value y = l->failed ? bad_value(l, KIND_NUMBER)
-                              : call_def(l, NULL, (Span){0, 0}, d, args, NULL);
+    const Value y =
+        l->failed ? bad_value(l, KIND_NUMBER) : call_def(l, NULL, (Span){0, 0}, d, args, NULL);
     if (l->failed) return false;
-    graph_output_over(l->g, !has_input(d, "y") ? "y" : !has_input(d, "z") ? "z" : "out", y.node,
-                      l->reduces ? y.axes : y.axes | all);
+    graph_output_over(l->g,
+                      !has_input(d, "y")   ? "y"
+                      : !has_input(d, "z") ? "z"
+                                           : "out",
+                      y.node, l->reduces ? y.axes : y.axes | all);
     graph_drop_unused(l->g, VAR_LEARN);
     rename_clashes(l);
     return true;
@@ -850,8 +856,7 @@ static Value vary_param(Lowering *l, const Param *p, Value v, Buf *said) {
 static Value trial_param(Lowering *l, const Param *p, bool vary, Buf *said) {
     Value v = {.node = NULL};
     if (p->learn)
-        return (Value){
-            graph_var(l->g, VAR_LEARN, p->name, l->g->real, AXES_REST), true, AXES_REST};
+        return (Value){graph_var(l->g, VAR_LEARN, p->name, l->g->real, AXES_REST), true, AXES_REST};
     if (p->value)
         v = default_param(l, NULL, (Span){0, 0}, l->root, p);
     else
@@ -870,8 +875,8 @@ Graph *frontend_lower_overrides(Arena *arena, const Module *m, const Def *d, Typ
     const Frame root = {.d = d, .slots = ARENA_ARRAY(arena, Value, def_slots(d))};
     Value *args = ARENA_ARRAY(arena, Value, (size_t)d->ninputs + d->nparams);
     for (uint32_t i = 0; i < d->ninputs; i++)
-        args[i] = (Value){
-            graph_var(l.g, VAR_INPUT, d->inputs[i].name, real, AXES_REST), true, AXES_REST};
+        args[i] =
+            (Value){graph_var(l.g, VAR_INPUT, d->inputs[i].name, real, AXES_REST), true, AXES_REST};
     for (uint32_t i = 0; i < d->nparams && !l.failed; i++)
         args[d->ninputs + i] = trial_param(&l, &d->params[i], vary, params);
     if (l.failed) return NULL;

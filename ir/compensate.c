@@ -247,7 +247,7 @@ static void rebuild(Graph *g, Node *change(Graph *, Node *, const Node *was, voi
             arg[k] = map[n->arg[k]->id];
             changed = changed || arg[k] != n->arg[k];
         }
-        map[i] = changed ? graph_op(g, (Op)n->op, arg[0], arg[1], arg[2]) : n;
+        map[i] = changed ? graph_like(g, n, arg) : n;
         Node *now = change(g, map[i], n, user);
         if (now) map[i] = now;
     }

@@ -1,10 +1,10 @@
 /* Gradients: reverse mode over the graph, with the derivatives of ops.def.
  *
  * A graph is cut where axes change: at reductions, at what they reduce, and at what is broadcast.
- * Between the cuts everything is elementwise, and one walk finds the derivatives of what is computed
- * there with respect to the cuts below it; the cotangent is multiplied last (dmul), so that where a
- * derivative is 0 the result is. The adjoint of a broadcast is a sum over the axes that it adds,
- * that of a sum a broadcast.
+ * Between the cuts everything is elementwise, and one walk finds the derivatives of what is
+ * computed there with respect to the cuts below it; the cotangent is multiplied last (dmul), so
+ * that where a derivative is 0 the result is. The adjoint of a broadcast is a sum over the axes
+ * that it adds, that of a sum a broadcast.
  *
  * Walking from the value back to the variables, each node collects contributions (path, adjoint). A
  * derivative of the form `c ? d : 0` does not become a factor: the condition joins the

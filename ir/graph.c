@@ -375,6 +375,11 @@ Node *graph_reduce(Graph *g, Op op, Node *a, AxisSet axes) {
     return graph_op(g, op == OP_SUM ? OP_MUL : OP_POW, n, times, NULL);
 }
 
+Node *graph_like(Graph *g, const Node *n, Node *const arg[3]) {
+    if (op_is_reduction((Op)n->op)) return graph_reduce(g, (Op)n->op, arg[0], n->attr);
+    return graph_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
+}
+
 bool *graph_needed(const Graph *g) {
     bool *needed = ARENA_ARRAY(g->arena, bool, g->nnodes + 1);
     for (size_t i = 0; i < g->nouts; i++) needed[g->outs[i].node->id] = true;
@@ -392,6 +397,8 @@ bool graph_is_elementwise(const Graph *g) {
     for (size_t i = 0; i < g->nvars; i++)
         if (g->vars[i].node->axes && g->vars[i].node->axes != axes) return false;
     for (size_t i = 0; i < g->nnodes; i++)
-        if (needed[i] && op_is_reduction((Op)g->nodes[i]->op)) return false;
+        if (needed[i] && (op_is_reduction((Op)g->nodes[i]->op) || g->nodes[i]->op == OP_ELEMENTS ||
+                          g->nodes[i]->op == OP_INDEX))
+            return false;
     return true;
 }

@@ -69,7 +69,7 @@ void plan_split(Graph *g) {
         }
         map[i] = n;
         if (!op_is_reduction((Op)n->op)) {
-            if (changed) map[i] = graph_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
+            if (changed) map[i] = graph_like(g, n, arg);
             continue;
         }
         Node *now = arg[0];

@@ -167,6 +167,8 @@ Node *graph_op(Graph *g, Op op, Node *a, Node *b, Node *c);
 Node *graph_reduce(Graph *g, Op op, Node *a, AxisSet axes);
 Node *graph_elements(Graph *g, Type type, AxisSet axes);
 Node *graph_index(Graph *g, Type type, AxisSet axes);
+/* The node that n, which has arguments, is with others: what a pass makes of it. */
+Node *graph_like(Graph *g, const Node *n, Node *const arg[3]);
 static inline bool op_is_reduction(Op op) { return op >= OP_SUM && op <= OP_IFIRST; }
 
 /* Constants. A float constant is exact until expansion; `graph_number` copies v. */
@@ -236,7 +238,7 @@ const char *graph_verify(const Graph *g, Stage stage);
 
 /* As graph_op, after local identities (x*1, x+0, --x, …). */
 Node *simplify_op(Graph *g, Op op, Node *a, Node *b, Node *c);
-/* The node that n is with other arguments: what a pass makes of it. */
+/* As graph_like, after local identities. */
 Node *simplify_like(Graph *g, const Node *n, Node *const arg[3]);
 /* Whether a NaN in `cause` always makes `n` NaN. */
 bool node_carries_nan(const Node *n, const Node *cause);

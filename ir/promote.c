@@ -38,7 +38,7 @@ void promote_graph(Graph *g) {
         } else if (n->nargs) {
             Node *arg[3] = {NULL, NULL, NULL};
             for (int k = 0; k < n->nargs; k++) arg[k] = map[n->arg[k]->id];
-            map[i] = graph_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
+            map[i] = graph_like(g, n, arg);
         }
     }
     for (size_t i = 0; i < g->nouts; i++) {

@@ -390,7 +390,7 @@ void drop_overrides(Graph *g) {
         map[i] = n->nargs == 0 ? n
                  : n->op == OP_STOP || n->op == OP_CUSTOM
                      ? arg[0]
-                     : simplify_op(g, (Op)n->op, arg[0], arg[1], arg[2]);
+                     : simplify_like(g, n, arg);
     }
     for (size_t i = 0; i < g->nouts; i++) g->outs[i].node = map[g->outs[i].node->id];
 }

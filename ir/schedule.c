@@ -1,11 +1,11 @@
 /* From an expanded graph to nests of loops.
  *
- * Reductions are taken in the order of the graph. The first one that is left opens a nest: its group
- * is the inner loop, the other groups of what it reduces are the outer loops. All reductions over
- * the same group of values with the same axes join it, in a later pass where they need the results
- * of an earlier one, and so do the outputs that then are known. What later nests need of a nest's
- * reductions is saved, as an array over its outer groups. Outputs that no reduction waits for make
- * nests of one pass.
+ * Reductions are taken in the order of the graph. The first one that is left opens a nest: its
+ * group is the inner loop, the other groups of what it reduces are the outer loops. All reductions
+ * over the same group of values with the same axes join it, in a later pass where they need the
+ * results of an earlier one, and so do the outputs that then are known. What later nests need of a
+ * nest's reductions is saved, as an array over its outer groups. Outputs that no reduction waits
+ * for make nests of one pass.
  *
  * A pass computes again what an earlier pass of the nest has computed, unless that costs more than
  * loading it: then the earlier pass stores it into an output that the last pass will overwrite. */
@@ -43,8 +43,8 @@ static uint8_t highest(unsigned mask) {
 
 /* ---- what a value waits for ---- */
 
-/* The last pass of nest `k` whose reductions n needs, or -1 for none; -2 if it needs a reduction that
- * neither this nest nor an earlier one has. */
+/* The last pass of nest `k` whose reductions n needs, or -1 for none; -2 if it needs a reduction
+ * that neither this nest nor an earlier one has. */
 static int waits_for(const Schedule *s, const Node *root, int k) {
     bool *seen = ARENA_ARRAY(s->g->arena, bool, root->id + 1);
     int pass = -1;
@@ -186,12 +186,14 @@ static void mark_computed(const Nest *t, Roots roots, bool *marks) {
     }
 }
 
-/* An output over the inner group, of that type, that no value waits in yet; false if there is none. */
+/* An output over the inner group, of that type, that no value waits in yet; false if there is none.
+ */
 static bool free_output(const Nest *t, const Node *n, uint32_t *arg) {
     const PlanPass *last = &t->nest->passes[t->nest->npasses - 1];
     for (size_t i = 0; i < last->nstores; i++) {
         bool taken = t->s->p->args[last->stores[i].arg].type != (Type)n->type;
-        for (size_t k = 0; k < t->nbuffered; k++) taken = taken || t->buffers[k] == last->stores[i].arg;
+        for (size_t k = 0; k < t->nbuffered; k++)
+            taken = taken || t->buffers[k] == last->stores[i].arg;
         if (taken) continue;
         *arg = last->stores[i].arg;
         return true;
@@ -238,7 +240,8 @@ static void push_step(const Nest *t, PlanBlock *b, PlanStep step) {
 }
 
 /* Saved reductions of earlier nests that the roots need on this level become steps. */
-static void load_saved(const Nest *t, PlanBlock *block, Roots roots, bool *available, Inside *inside) {
+static void load_saved(const Nest *t, PlanBlock *block, Roots roots, bool *available,
+                       Inside *inside) {
     const Graph *g = t->s->g;
     bool *seen = ARENA_ARRAY(g->arena, bool, g->nnodes + 1);
     for (size_t i = 0; i < roots.count; i++) seen[roots.items[i]->id] = true;
@@ -252,7 +255,8 @@ static void load_saved(const Nest *t, PlanBlock *block, Roots roots, bool *avail
         const Node *n = g->nodes[i];
         if (!seen[i] || available[i] || !op_is_reduction((Op)n->op) || !inside(t, n)) continue;
         assert(t->s->slot_of[i]);
-        push_step(t, block, (PlanStep){.node = n, .from = STEP_SAVED, .slot = t->s->slot_of[i] - 1});
+        push_step(t, block,
+                  (PlanStep){.node = n, .from = STEP_SAVED, .slot = t->s->slot_of[i] - 1});
         available[i] = true;
     }
 }
@@ -301,9 +305,9 @@ static void fill_nest(Nest *t) {
                     later = later && (nest->passes[j].stores[q].node != t->buffered[i] ||
                                       j == nest->npasses - 1);
             if (!later) continue;
-            push_step(t, &pass->body, (PlanStep){.node = t->buffered[i],
-                                                 .from = STEP_BUFFER,
-                                                 .slot = t->buffers[i]});
+            push_step(
+                t, &pass->body,
+                (PlanStep){.node = t->buffered[i], .from = STEP_BUFFER, .slot = t->buffers[i]});
             here[t->buffered[i]->id] = true;
         }
         Roots outer = {NULL, 0, 0};
@@ -424,7 +428,8 @@ static void reduction_nest(Schedule *s, const Node *first) {
         s->pass_of[i] = after + 1;
         PlanPass *pass = &nest->passes[after + 1];
         if (nest->npasses < (size_t)after + 2) nest->npasses = (size_t)after + 2;
-        if (!pass->reductions) pass->reductions = ARENA_ARRAY(g->arena, const Node *, g->nnodes + 1);
+        if (!pass->reductions)
+            pass->reductions = ARENA_ARRAY(g->arena, const Node *, g->nnodes + 1);
         pass->reductions[pass->nreductions++] = n;
     }
     /* outputs over the whole domain that need the last results take one more pass */
@@ -474,8 +479,9 @@ const char *schedule(Plan *p) {
         const Op op = (Op)g->nodes[i]->op;
         elements = elements || (s.needed[i] && (op == OP_ELEMENTS || op == OP_INDEX));
     }
-    const bool any_shape = p->nsizes == 1 && p->sizes[0].axis == AXES_REST; /* and no axis is fixed */
-    p->elementwise = p->nnests == 1 && p->ngroups == 1 && p->groups[0].axes == AXES_REST && any_shape &&
-                     graph_is_elementwise(g) && !elements;
+    const bool any_shape =
+        p->nsizes == 1 && p->sizes[0].axis == AXES_REST; /* and no axis is fixed */
+    p->elementwise = p->nnests == 1 && p->ngroups == 1 && p->groups[0].axes == AXES_REST &&
+                     any_shape && graph_is_elementwise(g) && !elements;
     return NULL;
 }

@@ -44,7 +44,7 @@ Graph *compile_graph(const CompileJob *job, Stage stage, const char **internal_e
     if (!wide) split_tails(g);
     rewrite_graph(g, true, job->trace, job->trace_user);
     if (!wide) compensate_arguments(g);
-    limit_ends(g);
+    if (graph_is_elementwise(g)) limit_ends(g); /* it knows functions of one element only */
     if (wide) promote_graph(g);
     expand_graph(g);
     plan_split(g);

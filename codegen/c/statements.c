@@ -512,10 +512,9 @@ static void write_guard(Writer *w, const PlanStep *step, int indent, uint32_t *n
 static void write_steps(Writer *w, const PlanBlock *block, int indent, uint32_t *next, Buf *out) {
     for (size_t i = 0; i < block->count; i++) {
         const Node *n = block->steps[i].node;
+        if (w->texts && w->texts[n->id]) continue; /* it has been computed elsewhere */
         if (n->op == OP_GUARD)
             write_guard(w, &block->steps[i], indent, next, out);
-        else if (w->texts && w->texts[n->id])
-            continue;
         else if (!is_leaf(n) && (w->name_all || w->uses[n->id] > 1 || nesting(w, n) >= DEEPEST))
             declare(w, n, next, indent, out);
     }

@@ -1,11 +1,11 @@
 /* Kernels with reductions: the plan's nests as loops over vectors.
  *
- * Scalar loops run over the groups; the innermost loop of a pass takes one vector of elements of the
- * lane group: the inner group, or `across` the last outer one, of which one vector at a time is
+ * Scalar loops run over the groups; the innermost loop of a pass takes one vector of elements of
+ * the lane group: the inner group, or `across` the last outer one, of which one vector at a time is
  * worked on. The last vector is masked. What has no lane group is the same in every lane.
  *
- * The 64 lanes of a row's reduction are an array on the stack; a block of rows has one vector across.
- * Blocks are added pairwise, as docs/architecture.md says. */
+ * The 64 lanes of a row's reduction are an array on the stack; a block of rows has one vector
+ * across. Blocks are added pairwise, as docs/architecture.md says. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,10 +14,11 @@
 enum { LANES = 64, ROW_BLOCK = 4096, COLUMN_BLOCK = 1024, LEVELS = 54 };
 
 struct Nests {
-    LLVMValueRef at[MAX_AXES + 1], size[MAX_AXES + 1]; /* of each group: where its loop is, and its size */
-    LLVMValueRef axis[MAX_AXES + 1];                   /* by bit: the size of an axis */
-    LLVMValueRef *saved;                               /* by slot: an array, or a variable on the stack */
-    int lane_group;    /* -1: none, outside the vector loops */
+    LLVMValueRef at[MAX_AXES + 1],
+        size[MAX_AXES + 1];          /* of each group: where its loop is, and its size */
+    LLVMValueRef axis[MAX_AXES + 1]; /* by bit: the size of an axis */
+    LLVMValueRef *saved;             /* by slot: an array, or a variable on the stack */
+    int lane_group;                  /* -1: none, outside the vector loops */
     LLVMValueRef left; /* elements of the lane group from the first lane on, at most `lanes` */
     LLVMValueRef mask;
 };
@@ -69,7 +70,8 @@ static LLVMValueRef least(Build *b, LLVMValueRef x, LLVMValueRef y) {
 
 /* A variable in the entry block. */
 static LLVMValueRef variable(Build *b, LLVMTypeRef type, unsigned count) {
-    LLVMValueRef v = LLVMBuildArrayAlloca(b->before, type, LLVMConstInt(b->scalar[TYPE_I32], count, 0), "");
+    LLVMValueRef v =
+        LLVMBuildArrayAlloca(b->before, type, LLVMConstInt(b->scalar[TYPE_I32], count, 0), "");
     LLVMSetAlignment(v, 16);
     return v;
 }
@@ -86,8 +88,8 @@ static unsigned group_of_axis(const Plan *p, unsigned bit) {
     return group;
 }
 
-/* The element of an array with these axes at the place where the loops are; `*stride` is from lane to
- * lane, NULL where all lanes have the same element. */
+/* The element of an array with these axes at the place where the loops are; `*stride` is from lane
+ * to lane, NULL where all lanes have the same element. */
 static LLVMValueRef place(Build *b, const uint8_t *order, size_t rank, LLVMValueRef *stride) {
     const Plan *p = b->plan;
     LLVMValueRef at = NULL;
@@ -96,7 +98,8 @@ static LLVMValueRef place(Build *b, const uint8_t *order, size_t rank, LLVMValue
         const unsigned group = group_of_axis(p, order[k]);
         if (*stride) *stride = multiply(b, *stride, b->nests->size[group]);
         if ((int)group == b->nests->lane_group) *stride = constant(b, 1);
-        at = at ? LLVMBuildAdd(b->at, multiply(b, at, b->nests->size[group]), b->nests->at[group], "")
+        at = at ? LLVMBuildAdd(b->at, multiply(b, at, b->nests->size[group]), b->nests->at[group],
+                               "")
                 : b->nests->at[group];
         while (k < rank && group_of_axis(p, order[k]) == group) k++;
     }
@@ -121,12 +124,14 @@ static void copy_lanes(Build *b, Type type, LLVMValueRef array, LLVMValueRef str
                        LLVMValueRef buffer, bool store) {
     LLVMTypeRef t = b->scalar[type];
     const Loop l = begin_loop(b, constant(b, 0), b->nests->left, constant(b, 1));
-    LLVMValueRef far = entry_of(b, t, array, multiply(b, l.i, stride)), near = entry_of(b, t, buffer, l.i);
+    LLVMValueRef far = entry_of(b, t, array, multiply(b, l.i, stride)),
+                 near = entry_of(b, t, buffer, l.i);
     LLVMBuildStore(b->at, LLVMBuildLoad2(b->at, t, store ? near : far, ""), store ? far : near);
     end_loop(b, &l);
 }
 
-static LLVMValueRef load(Build *b, Type type, LLVMValueRef array, const uint8_t *order, size_t rank) {
+static LLVMValueRef load(Build *b, Type type, LLVMValueRef array, const uint8_t *order,
+                         size_t rank) {
     LLVMValueRef stride, at = place(b, order, rank, &stride);
     LLVMValueRef p = entry_of(b, b->scalar[type], array, at), v;
     if (!stride) {
@@ -136,8 +141,8 @@ static LLVMValueRef load(Build *b, Type type, LLVMValueRef array, const uint8_t 
     }
     if (is_one(stride) && can_mask(b, type)) {
         LLVMTypeRef types[] = {b->vector[type], b->pointer};
-        LLVMValueRef args[] = {p, LLVMConstInt(b->scalar[TYPE_I32], bytes_of(type), 0), b->nests->mask,
-                               LLVMConstNull(b->vector[type])};
+        LLVMValueRef args[] = {p, LLVMConstInt(b->scalar[TYPE_I32], bytes_of(type), 0),
+                               b->nests->mask, LLVMConstNull(b->vector[type])};
         return op_intrinsic(b, "llvm.masked.load", types, 2, args, 4);
     }
     LLVMValueRef buffer = variable(b, b->vector[type], 1);
@@ -188,7 +193,9 @@ static const char *store_arg(Build *b, const PlanStore *s) {
     const PlanArg *a = &b->plan->args[s->arg];
     const Output *o = &b->plan->graph->outs[a->index];
     LLVMValueRef v = build_value(b, s->node);
-    if (!v) return backend_fail("internal error: an output is not computed in the plan of %.100s", b->plan->symbol);
+    if (!v)
+        return backend_fail("internal error: an output is not computed in the plan of %.100s",
+                            b->plan->symbol);
     if (type_is_half(a->type)) v = half_narrow(b, a->type, v);
     store(b, a->type, v, array_of(b, s->arg), o->order, o->rank);
     return NULL;
@@ -211,14 +218,16 @@ static LLVMValueRef emit_index(Build *b, const Node *n) {
     LLVMValueRef v = op_splat(b, n->type, at);
     if (!stride) return v;
     if (n->type == TYPE_I32) stride = LLVMBuildTrunc(b->at, stride, t, "");
-    LLVMValueRef lanes = LLVMBuildMul(b->at, lane_numbers(b, n->type), op_splat(b, n->type, stride), "");
+    LLVMValueRef lanes =
+        LLVMBuildMul(b->at, lane_numbers(b, n->type), op_splat(b, n->type, stride), "");
     return LLVMBuildAdd(b->at, v, lanes, "");
 }
 
 static LLVMValueRef product_of_sizes(Build *b, AxisSet axes) {
     LLVMValueRef all = NULL;
     for (unsigned bit = 0; bit <= MAX_AXES; bit++)
-        if (axes >> bit & 1) all = all ? multiply(b, all, b->nests->axis[bit]) : b->nests->axis[bit];
+        if (axes >> bit & 1)
+            all = all ? multiply(b, all, b->nests->axis[bit]) : b->nests->axis[bit];
     return all ? all : constant(b, 1);
 }
 
@@ -234,8 +243,9 @@ LLVMValueRef nests_step(Build *b, const PlanStep *step) {
     if (step->from == STEP_SAVED) return load_saved(b, step->slot);
     if (n->op == OP_INDEX) return emit_index(b, n);
     if (n->op == OP_ELEMENTS)
-        return op_splat(b, n->type,
-                        LLVMBuildUIToFP(b->at, product_of_sizes(b, n->attr), b->scalar[n->type], ""));
+        return op_splat(
+            b, n->type,
+            LLVMBuildUIToFP(b->at, product_of_sizes(b, n->attr), b->scalar[n->type], ""));
     if (n->op != OP_VAR) return NULL;
     for (uint32_t k = 0; k < b->plan->nargs; k++)
         if (!b->plan->args[k].output && b->plan->args[k].index == n->attr) return load_arg(b, k);
@@ -281,9 +291,9 @@ static LLVMValueRef join(Build *b, const Node *n, LLVMValueRef x, LLVMValueRef y
 /* One reduction while its pass runs. */
 typedef struct {
     const Node *node;
-    LLVMTypeRef type;              /* of what blocks give: a number in a row, a vector across */
-    LLVMValueRef lanes;            /* the accumulators */
-    LLVMValueRef part, total;      /* results of blocks that wait for others; the result */
+    LLVMTypeRef type;         /* of what blocks give: a number in a row, a vector across */
+    LLVMValueRef lanes;       /* the accumulators */
+    LLVMValueRef part, total; /* results of blocks that wait for others; the result */
 } Reduction;
 
 static void store16(Build *b, LLVMValueRef v, LLVMValueRef p) {
@@ -347,7 +357,8 @@ static Fork fork(Build *b, LLVMValueRef condition) {
 }
 
 static LLVMValueRef bit_set(Build *b, LLVMValueRef blocks, LLVMValueRef level) {
-    LLVMValueRef bit = LLVMBuildAnd(b->at, LLVMBuildLShr(b->at, blocks, level, ""), constant(b, 1), "");
+    LLVMValueRef bit =
+        LLVMBuildAnd(b->at, LLVMBuildLShr(b->at, blocks, level, ""), constant(b, 1), "");
     return LLVMBuildICmp(b->at, LLVMIntNE, bit, constant(b, 0), "");
 }
 
@@ -362,7 +373,8 @@ static void add_block(Build *b, const Reduction *r, LLVMValueRef value, LLVMValu
     LLVMValueRef level = LLVMBuildPhi(b->at, b->index, ""), v = LLVMBuildPhi(b->at, r->type, "");
     LLVMBuildCondBr(b->at, bit_set(b, blocks, level), body, exit);
     LLVMPositionBuilderAtEnd(b->at, body);
-    LLVMValueRef sum = join(b, r->node, load16(b, r->type, entry_of(b, r->type, r->part, level)), v);
+    LLVMValueRef sum =
+        join(b, r->node, load16(b, r->type, entry_of(b, r->type, r->part, level)), v);
     LLVMValueRef next = LLVMBuildAdd(b->at, level, constant(b, 1), ""), zero = constant(b, 0);
     LLVMBuildBr(b->at, head);
     LLVMAddIncoming(level, &zero, &before, 1);
@@ -381,8 +393,8 @@ static LLVMValueRef join_parts(Build *b, const Reduction *r, LLVMValueRef blocks
     LLVMValueRef first = load16(b, r->type, entry_of(b, r->type, r->part, lowest));
     LLVMValueRef result = r->total;
     store16(b, first, result);
-    const Loop l = begin_loop(b, LLVMBuildAdd(b->at, lowest, constant(b, 1), ""), constant(b, LEVELS),
-                              constant(b, 1));
+    const Loop l = begin_loop(b, LLVMBuildAdd(b->at, lowest, constant(b, 1), ""),
+                              constant(b, LEVELS), constant(b, 1));
     Fork f = fork(b, bit_set(b, blocks, l.i));
     LLVMValueRef part = load16(b, r->type, entry_of(b, r->type, r->part, l.i));
     store16(b, join(b, r->node, part, load16(b, r->type, result)), result);
@@ -405,8 +417,9 @@ static void set_mask(Build *b, LLVMValueRef from, LLVMValueRef to) {
 }
 
 static const char *missing(const Build *b) {
-    return backend_fail("internal error: a reduction's argument is not computed in the plan of %.100s",
-                        b->plan->symbol);
+    return backend_fail(
+        "internal error: a reduction's argument is not computed in the plan of %.100s",
+        b->plan->symbol);
 }
 
 static const char *emit_body(Build *b, const PlanPass *pass, const Reduction *reductions,
@@ -414,7 +427,8 @@ static const char *emit_body(Build *b, const PlanPass *pass, const Reduction *re
     const char *error = build_block(b, &pass->body);
     LLVMValueRef values[64];
     for (size_t i = 0; !error && i < pass->nstores && i < 64; i++) {
-        values[i] = build_value(b, pass->stores[i].node); /* all are computed before one is written */
+        values[i] =
+            build_value(b, pass->stores[i].node); /* all are computed before one is written */
         if (!values[i]) error = missing(b);
     }
     for (size_t i = 0; !error && i < pass->nreductions; i++) {
@@ -469,7 +483,8 @@ static const char *emit_pass(Build *b, const PlanNest *nest, const PlanPass *pas
     LLVMValueRef block = constant(b, across ? COLUMN_BLOCK : ROW_BLOCK);
     const Loop l = begin_loop(b, zero, size, block);
     for (size_t i = 0; i < pass->nreductions; i++) reset(b, &reductions[i], across);
-    LLVMValueRef end = LLVMBuildAdd(b->at, l.i, least(b, LLVMBuildSub(b->at, size, l.i, ""), block), "");
+    LLVMValueRef end =
+        LLVMBuildAdd(b->at, l.i, least(b, LLVMBuildSub(b->at, size, l.i, ""), block), "");
     error = emit_range(b, nest, pass, reductions, l.i, end);
     if (!error) {
         /* one block is the result; of several each is added to those before it */
@@ -482,7 +497,8 @@ static const char *emit_pass(Build *b, const PlanNest *nest, const PlanPass *pas
         if (!error) {
             LLVMValueRef blocks = LLVMBuildUDiv(b->at, l.i, block, "");
             Fork f = fork(b, only);
-            for (size_t i = 0; i < pass->nreductions; i++) store16(b, values[i], reductions[i].total);
+            for (size_t i = 0; i < pass->nreductions; i++)
+                store16(b, values[i], reductions[i].total);
             LLVMBuildBr(b->at, f.after);
             LLVMPositionBuilderAtEnd(b->at, f.no);
             for (size_t i = 0; i < pass->nreductions; i++)
@@ -515,7 +531,8 @@ static const char *emit_pass(Build *b, const PlanNest *nest, const PlanPass *pas
 static void save(Build *b, uint32_t slot) {
     const Node *n = b->plan->saved[slot];
     uint8_t order[MAX_AXES + 1];
-    store(b, (Type)n->type, b->values[n->id], b->nests->saved[slot], order, ascending(n->axes, order));
+    store(b, (Type)n->type, b->values[n->id], b->nests->saved[slot], order,
+          ascending(n->axes, order));
 }
 
 static const char *emit_nest(Build *b, const PlanNest *nest) {
@@ -532,7 +549,8 @@ static const char *emit_nest(Build *b, const PlanNest *nest) {
             set_mask(b, loops[i].i, t->size[group]);
         }
     }
-    for (size_t k = 0; !error && k < nest->npasses; k++) error = emit_pass(b, nest, &nest->passes[k]);
+    for (size_t k = 0; !error && k < nest->npasses; k++)
+        error = emit_pass(b, nest, &nest->passes[k]);
     if (!error) error = build_block(b, &nest->after);
     for (size_t i = 0; !error && i < nest->nstores; i++) error = store_arg(b, &nest->stores[i]);
     for (size_t i = 0; !error && i < nest->nsaved; i++) save(b, nest->saved[i]);
@@ -545,7 +563,8 @@ static const char *emit_nest(Build *b, const PlanNest *nest) {
 static void read_sizes(Build *b) {
     const Plan *p = b->plan;
     struct Nests *t = b->nests;
-    for (size_t i = 0; i < p->graph->naxes; i++) t->axis[i + 1] = constant(b, p->graph->axes[i].size);
+    for (size_t i = 0; i < p->graph->naxes; i++)
+        t->axis[i + 1] = constant(b, p->graph->axes[i].size);
     for (size_t i = 0; i < p->nsizes; i++) {
         unsigned bit = 0;
         while (!(p->sizes[i].axis >> bit & 1)) bit++;
