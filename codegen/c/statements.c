@@ -23,8 +23,9 @@ static bool starts_numbered(const char *name, const char *prefix) {
     return strncmp(name, prefix, n) == 0 && name[n] >= '0' && name[n] <= '9';
 }
 
-/* A multiplication, or a division that compilers turn into one: by a power of two. */
+/* A multiplication, or what compilers turn into one: fma(a, b, -0), a division by a power of two. */
 static bool is_product(const Node *n) {
+    if (n->op == OP_FMA) return node_is(n->arg[2], -0.0);
     if (n->op != OP_DIV) return n->op == OP_MUL;
     const Node *by = n->arg[1];
     return by->op == OP_CONST && mpfr_regular_p(by->num) && mpfr_min_prec(by->num) == 1 &&
